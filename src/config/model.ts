@@ -1,0 +1,186 @@
+/**
+ * The validated configuration: what the rest of the program sees of the YAML.
+ * Plain, frozen, JSON-serializable data (it crosses process boundaries); every default is filled in.
+ * IP addresses are canonical text (IPv4 dotted quad, IPv6 as RFC 5952).
+ */
+import type { Microseconds, Milliseconds, Seconds } from "../units.ts";
+
+export type Family = 4 | 6;
+export type TransportProtocol = "tcp" | "udp" | "sctp";
+
+export interface Config {
+  /** First 12 hex digits of SHA-256 over the whole resolved configuration; names it in events and metrics. */
+  readonly hash: string;
+  /** Absolute paths read, the main one first. */
+  readonly files: readonly string[];
+  readonly global: GlobalConfig;
+  readonly instances: readonly InstanceConfig[];
+  readonly services: readonly ServiceConfig[];
+}
+
+export type DataplaneChoice = "kernel" | "userspace" | "auto";
+
+export interface GlobalConfig {
+  /** keepalived `router_id`; default the host name. */
+  readonly routerId: string;
+  /** Undefined when the file is silent: `run` then means "kernel", the demos "auto". */
+  readonly dataplane?: DataplaneChoice;
+  /** VIPs get a finite kernel lifetime renewed by adverts (default true). */
+  readonly vipLease: boolean;
+  /** Full dump of the IPVS table this often (default 10 s). */
+  readonly resyncInterval: Milliseconds;
+  /** keepalived `lvs_flush`: clear the whole IPVS table at start, foreign services too (default false). */
+  readonly lvsFlush: boolean;
+  /** SCHED_RR for the vrrp process (default true; says so when not permitted). */
+  readonly realtime: boolean;
+}
+
+// ---- VRRP -------------------------------------------------------------------------------------
+
+export type VrrpAuth = { readonly type: "none" } | { readonly type: "PASS"; readonly pass: string };
+
+export interface VipConfig {
+  readonly address: string;
+  readonly family: Family;
+  /** Default 32 / 128. */
+  readonly prefixLength: number;
+  /** Interface the address goes on; default the instance's interface. */
+  readonly dev: string;
+  /** IFA_LABEL, at most 15 bytes. */
+  readonly label?: string;
+  /** IFA_BROADCAST; "brd -" leaves it out, "brd +" derives it from the prefix. */
+  readonly broadcast?: string;
+  /** rtnetlink scope number: global 0, site 200, link 253, host 254. */
+  readonly scope: number;
+}
+
+export interface InstanceConfig {
+  readonly name: string;
+  readonly family: Family;
+  readonly version: 2 | 3;
+  readonly interface: string;
+  /** virtual_router_id, 1..255. */
+  readonly vrid: number;
+  readonly initialState: "MASTER" | "BACKUP";
+  /** 1..255; 255 is the address owner. */
+  readonly priority: number;
+  readonly advertInterval: Microseconds;
+  readonly preempt: boolean;
+  readonly preemptDelay: Microseconds;
+  readonly auth: VrrpAuth;
+  readonly vips: readonly VipConfig[];
+  /** mcast_src_ip: source of our adverts instead of the interface's primary address. */
+  readonly sourceAddress?: string;
+  /** down_timer_adverts: the 3 in 3*A + skew. */
+  readonly downTimerAdverts: number;
+  readonly garpMasterDelay: Microseconds;
+  readonly garpMasterRepeat: number;
+  /** 0 = never. */
+  readonly garpMasterRefresh: Microseconds;
+  readonly garpMasterRefreshRepeat: number;
+  /** vrrp_strict: also drop what cases 8 and 10 accept with a warning. */
+  readonly strict: boolean;
+}
+
+// ---- Virtual services -------------------------------------------------------------------------
+
+export type Forwarding = "NAT" | "DR" | "TUN";
+
+export const SCHEDULERS = [
+  "rr",
+  "wrr",
+  "lc",
+  "wlc",
+  "lblc",
+  "lblcr",
+  "sh",
+  "dh",
+  "mh",
+  "sed",
+  "nq",
+  "fo",
+  "ovf",
+  "twos",
+] as const;
+export type SchedulerName = (typeof SCHEDULERS)[number];
+
+export interface ServiceConfig {
+  /** Canonical identity, e.g. "tcp 192.0.2.1:80", "udp [2001:db8::1]:53". Unique in a config. */
+  readonly key: string;
+  readonly protocol: TransportProtocol;
+  readonly family: Family;
+  readonly address: string;
+  readonly port: number;
+  readonly scheduler: SchedulerName;
+  /** Default forwarding of the service (lb_kind); each real server carries its own effective one. */
+  readonly forwarding: Forwarding;
+  /** 0 = no persistence. */
+  readonly persistenceTimeout: Seconds;
+  /** IPv4 prefix length or IPv6 prefix length for persistence; default full. */
+  readonly persistencePrefix?: number;
+  readonly quorum: number;
+  readonly hysteresis: number;
+  readonly sorryServer?: DestinationConfig;
+  readonly realServers: readonly RealServerConfig[];
+}
+
+export interface DestinationConfig {
+  readonly address: string;
+  readonly family: Family;
+  readonly port: number;
+  readonly weight: number;
+  readonly forwarding: Forwarding;
+  /** 0 = none. */
+  readonly upperThreshold: number;
+  readonly lowerThreshold: number;
+}
+
+export interface RealServerConfig extends DestinationConfig {
+  /** Canonical "ADDR:PORT", unique in its service. */
+  readonly key: string;
+  readonly inhibitOnFailure: boolean;
+  /** Down until the first check passed (keepalived `alpha`). */
+  readonly alpha: boolean;
+  readonly checkers: readonly CheckerConfig[];
+}
+
+// ---- Health checkers --------------------------------------------------------------------------
+
+export interface CheckerCommon {
+  /** Stable identity over reloads: "<service key> -> <server key> <TYPE> #<n>". */
+  readonly id: string;
+  readonly serviceKey: string;
+  readonly serverKey: string;
+  readonly connectIp: string;
+  readonly connectPort: number;
+  /** bindto: local source address of the probe. */
+  readonly bindTo?: string;
+  readonly connectTimeout: Milliseconds;
+  readonly delayLoop: Milliseconds;
+  /** First run at a random point of this (default delay_loop). */
+  readonly warmup: Milliseconds;
+  /** N+1 consecutive failures make it down. */
+  readonly retry: number;
+  readonly delayBeforeRetry: Milliseconds;
+  readonly alpha: boolean;
+}
+
+export interface TcpCheckConfig extends CheckerCommon {
+  readonly type: "TCP_CHECK";
+}
+
+export interface HttpUrlConfig {
+  readonly path: string;
+  /** Accepted status codes as inclusive ranges; default [[200, 299]]. */
+  readonly statusCodes: readonly (readonly [number, number])[];
+  readonly virtualhost?: string;
+}
+
+export interface HttpGetConfig extends CheckerCommon {
+  readonly type: "HTTP_GET";
+  /** At least one; tried in turn. */
+  readonly urls: readonly HttpUrlConfig[];
+  readonly httpProtocol: "1.0" | "1.1";
+}
+
+export type CheckerConfig = TcpCheckConfig | HttpGetConfig;
