@@ -43,4 +43,8 @@ export interface CheckerSnapshot {
   readonly checksRun: number;
   /** Newest last, at most 20. */
   readonly history: readonly CheckRecord[];
+  /** URL probed next (HTTP_GET); 0 when left out. */
+  readonly urlIndex?: number;
+  /** While down: the URL that must pass before a round over all URLs begins. */
+  readonly failedUrl?: number;
 }
