@@ -51,6 +51,16 @@ export interface Libc {
     sigmask: Pointer,
     done: (error: unknown, result: number) => void,
   ): void;
+  /** sendto on a pool thread. */
+  sendtoAsync(
+    fd: number,
+    data: Pointer,
+    length: number,
+    flags: number,
+    to: Pointer,
+    toLength: number,
+    done: (error: unknown, result: number) => void,
+  ): void;
 }
 
 let bound: Libc | undefined;
@@ -70,6 +80,7 @@ function bindAll(): Libc {
   const library = koffi.load(null);
   const f = (name: string, result: string, ...args: string[]) => library.func(name, result, args);
   const ppoll = f("ppoll", "int", "void*", "ulong", "void*", "void*");
+  const sendto = f("sendto", "long", "int", "void*", "ulong", "int", "void*", "uint");
   return {
     socket: f("socket", "int", "int", "int", "int"),
     bind: f("bind", "int", "int", "void*", "uint"),
@@ -78,7 +89,7 @@ function bindAll(): Libc {
     getsockopt: f("getsockopt", "int", "int", "int", "int", "void*", "void*"),
     getsockname: f("getsockname", "int", "int", "void*", "void*"),
     send: f("send", "long", "int", "void*", "ulong", "int"),
-    sendto: f("sendto", "long", "int", "void*", "ulong", "int", "void*", "uint"),
+    sendto,
     recv: f("recv", "long", "int", "void*", "ulong", "int"),
     recvfrom: f("recvfrom", "long", "int", "void*", "ulong", "int", "void*", "void*"),
     recvmsg: f("recvmsg", "long", "int", "void*", "int"),
@@ -97,6 +108,7 @@ function bindAll(): Libc {
     prlimit: f("prlimit", "int", "int", "int", "void*", "void*"),
     mlockall: f("mlockall", "int", "int"),
     syscall3: f("syscall", "long", "long", "long", "long", "void*"),
-    ppollAsync: (fds, count, timeout, sigmask, done) => ppoll.async(fds, count, timeout, sigmask, done),
+    ppollAsync: (...args) => ppoll.async(...args),
+    sendtoAsync: (...args) => sendto.async(...args),
   };
 }

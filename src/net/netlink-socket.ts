@@ -92,6 +92,22 @@ export class NetlinkSocket {
     }
   }
 
+  /** send() on a pool thread: it returns when the kernel has carried out the requests. */
+  sendAsync(bytes: Uint8Array): Promise<void> {
+    const to = sockaddrNl();
+    return new Promise((resolve, reject) => {
+      libc().sendtoAsync(this.fd, bytes, bytes.length, 0, to, to.length, (_error, sent) => {
+        try {
+          // Its errno is lost with its thread; here the same failure shows again, or it goes through.
+          if (sent < 0) this.send(bytes);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
   /**
    * The next datagram; undefined when none came in `timeoutMs` milliseconds.
    * Throws as tryReceive does.

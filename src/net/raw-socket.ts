@@ -4,9 +4,9 @@
  * One socket serves both directions: IP_HDRINCL only concerns sending. Our own multicast never
  * comes back: IP_MULTICAST_LOOP is off, and the kernel filter drops looped copies whoever made them.
  */
+import { addressBytes } from "../wire/address.ts";
 import { int32, putI32, putU16, putU16Network } from "./bytes.ts";
 import { check } from "./errors.ts";
-import { addressBytes } from "./ip-text.ts";
 import { libc } from "./libc.ts";
 import {
   AF_INET,
@@ -115,7 +115,7 @@ export function bindToInterface(fd: number, name: string): void {
 /** struct ip_mreqn: group, local address (any), interface index. */
 function mreqn(group: string, interfaceIndex: number): Buffer {
   const b = Buffer.alloc(12);
-  b.set(addressBytes(group), 0);
+  b.set(addressBytes(group, 4), 0);
   putI32(b, 8, interfaceIndex);
   return b;
 }
@@ -133,7 +133,7 @@ export function receivePacket(fd: number): Uint8Array | undefined {
  * zero, id and source. Throws SystemError: ENETDOWN, ENETUNREACH, ENOBUFS, EAGAIN (send buffer full), ...
  */
 export function sendPacket(fd: number, packet: Uint8Array, destination: string): void {
-  const to = sockaddr(addressBytes(destination));
+  const to = sockaddr(addressBytes(destination, destination.includes(":") ? 6 : 4));
   check(
     libc().sendto(fd, packet, packet.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length),
     "sendto",
