@@ -3,7 +3,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Keepalived } from "../support/keepalived.ts";
-import { Lab, TAKEOVER_FILTER, waitFor } from "../support/netns.ts";
+import { Lab, TAKEOVER_FILTER, waitFor } from "../support/lab.ts";
 import { TestProcess } from "../support/process.ts";
 import { startTime } from "../support/reaper.ts";
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Lab, Namespace, TestProcess } from "./netns.ts";
+import type { Lab, Namespace, TestProcess } from "./lab.ts";
 import type { Exit } from "./process.ts";
 
 /**

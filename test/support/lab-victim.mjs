@@ -7,9 +7,9 @@ import { build } from "esbuild";
 
 // Node 20 does not run TypeScript by itself.
 const folder = mkdtempSync(path.join(tmpdir(), "vw-victim-"));
-const outfile = path.join(folder, "netns.mjs");
+const outfile = path.join(folder, "lab.mjs");
 await build({
-  entryPoints: [path.join(import.meta.dirname, "netns.ts")],
+  entryPoints: [path.join(import.meta.dirname, "lab.ts")],
   outfile,
   bundle: true,
   format: "esm",
