@@ -1,0 +1,155 @@
+/**
+ * YAML file -> frozen Config, or every problem in it.
+ *
+ * text -> yaml.ts (nodes with places) -> nodes overrides -> block readers (zod) -> rules -> Config
+ */
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { ms } from "../units.ts";
+import { readBlock } from "./block.ts";
+import type { Context, InstanceDefaults, ParseOptions } from "./context.ts";
+import { readInstances } from "./instance.ts";
+import type { Config, GlobalConfig } from "./model.ts";
+import { applyNode } from "./node-overrides.ts";
+import { child, isBare, isMap, type MapNode, type Ref } from "./nodes.ts";
+import { bareProblem, type Problem, Problems } from "./problem.ts";
+import { checkInstances } from "./rules.ts";
+import { schemas } from "./schema.ts";
+import { markSecrets, markSecretsInText } from "./secrets.ts";
+import { readServices } from "./service.ts";
+import { MAX_BYTES, parseYaml } from "./yaml.ts";
+
+export type { ParseOptions } from "./context.ts";
+export { formatProblems } from "./format.ts";
+export type { Problem } from "./problem.ts";
+
+export type LoadResult =
+  | {
+      readonly ok: true;
+      readonly config: Config /** Warnings only. */;
+      readonly problems: readonly Problem[];
+    }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface LoadOptions extends ParseOptions {
+  /** For tests; default reads from disk, refusing what is not a regular file of at most 32 MiB. */
+  readonly readFile?: (path: string) => Uint8Array;
+}
+
+/** Reads and validates a configuration file. Never throws for what is in the file. */
+export function loadConfig(path: string, options: LoadOptions): LoadResult {
+  const file = resolve(path);
+  const read = options.readFile ?? readLimited;
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(read(file));
+  } catch (error) {
+    return { ok: false, problems: [bareProblem(path, ...readProblem(error))] };
+  }
+  const readSecretFile =
+    options.readSecretFile ??
+    ((name: string): string => new TextDecoder().decode(read(resolve(dirname(file), name))));
+  return parseConfig(text, path, { env: process.env, ...options, readSecretFile });
+}
+
+function readLimited(path: string): Uint8Array {
+  const stat = statSync(path);
+  // A FIFO or device would block or never end.
+  if (!stat.isFile())
+    throw new Error(stat.isDirectory() ? "is a directory, not a file" : "is not a regular file");
+  if (stat.size > MAX_BYTES) throw new Error(`is larger than ${MAX_BYTES >> 20} MiB`);
+  return readFileSync(path);
+}
+
+function readProblem(error: unknown): [message: string, hint?: string] {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return ["no such file (ENOENT)", "give the path of the configuration file"];
+  if (code === "EACCES")
+    return ["permission denied (EACCES)", "run as a user who may read it, or change its mode"];
+  if (code === "ENOTDIR") return ["a part of the path is not a directory (ENOTDIR)"];
+  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") return ["not UTF-8 text", "save the file as UTF-8"];
+  return [`can't be read: ${message}`];
+}
+
+/** Parses and validates configuration text. Pure but for secrets asked of `options`. */
+export function parseConfig(text: string, fileName: string, options: ParseOptions): LoadResult {
+  const problems = new Problems(fileName, text);
+  const root = parseYaml(problems);
+  if (root === undefined) markSecretsInText(problems);
+  const config = root === undefined ? undefined : readRoot(root, { problems, options });
+  if (problems.errors > 0 && root !== undefined) markSecrets(root, problems);
+  if (config !== undefined && problems.errors === 0) {
+    if (root !== undefined) markSecrets(root, problems);
+    return { ok: true, config, problems: problems.list() };
+  }
+  return { ok: false, problems: problems.list() };
+}
+
+function readRoot(written: MapNode, context: Context): Config | undefined {
+  const { problems, options } = context;
+  const node = applyNode(written, context);
+  const ref: Ref<MapNode> = { node, at: node.offset };
+  readBlock(ref, schemas().root, problems);
+  const { global, defaults } = readGlobal(child(ref, "global_defs"), context);
+  const instances = readInstances(child(ref, "vrrp_instance"), defaults, context);
+  const services = readServices(child(ref, "virtual_server"), context);
+  checkInstances(instances, context);
+  if (problems.errors > 0) return undefined;
+  const content = {
+    files: [resolve(problems.file)],
+    global: { ...global, routerId: global.routerId === "" ? options.hostname : global.routerId },
+    instances: instances.map((instance) => instance.config),
+    services: services.map((service) => service.config),
+  };
+  const { files, ...resolved } = content;
+  const hash = createHash("sha256").update(JSON.stringify(resolved)).digest("hex").slice(0, 12);
+  return freeze({ hash, files, ...resolved });
+}
+
+const DEFAULTS = {
+  version: 2,
+  strict: false,
+  garpMasterDelay: 5_000_000,
+  garpMasterRepeat: 5,
+  garpMasterRefresh: 0,
+  garpMasterRefreshRepeat: 1,
+  downTimerAdverts: 3,
+} satisfies InstanceDefaults;
+
+function readGlobal(
+  ref: Ref | undefined,
+  context: Context,
+): { global: GlobalConfig; defaults: InstanceDefaults } {
+  if (ref !== undefined && !isMap(ref) && !isBare(ref))
+    context.problems.error({ offset: ref.node.offset, message: "global_defs is a block", via: ref.via });
+  const keys = (ref && isMap(ref) && readBlock(ref, schemas().global, context.problems)) || {};
+  return {
+    global: {
+      routerId: keys.router_id ?? context.options.hostname,
+      ...(keys.dataplane === undefined ? {} : { dataplane: keys.dataplane }),
+      vipLease: keys.vip_lease ?? true,
+      resyncInterval: ms((keys.resync_interval ?? 10_000_000) / 1000),
+      lvsFlush: keys.lvs_flush ?? false,
+      realtime: keys.vrrp_realtime ?? true,
+    },
+    defaults: {
+      version: keys.vrrp_version ?? DEFAULTS.version,
+      strict: keys.vrrp_strict ?? DEFAULTS.strict,
+      garpMasterDelay: keys.vrrp_garp_master_delay ?? DEFAULTS.garpMasterDelay,
+      garpMasterRepeat: keys.vrrp_garp_master_repeat ?? DEFAULTS.garpMasterRepeat,
+      garpMasterRefresh: keys.vrrp_garp_master_refresh ?? DEFAULTS.garpMasterRefresh,
+      garpMasterRefreshRepeat: keys.vrrp_garp_master_refresh_repeat ?? DEFAULTS.garpMasterRefreshRepeat,
+      downTimerAdverts: keys.vrrp_down_timer_adverts ?? DEFAULTS.downTimerAdverts,
+    },
+  };
+}
+
+/** Freezes the whole tree: nobody downstream can change what was validated. */
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) freeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,344 @@
+/** YAML text -> nodes. Every scalar is text (`0123` stays "0123"); merges, aliases, all duplicates, hard limits. */
+import {
+  EVENT_ID,
+  type Event,
+  getScalarValue,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarEvent,
+  YAMLException,
+} from "js-yaml";
+import {
+  type Entry,
+  emptyFlat,
+  flatValue,
+  type ListNode,
+  type MapNode,
+  type Node,
+  type ScalarNode,
+} from "./nodes.ts";
+import { type Problems, quote } from "./problem.ts";
+
+export const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_DEPTH = 64;
+/** Lines, commas, colons and the like: bounds the parser's memory before it starts. */
+const MAX_MARKS = 2_000_000;
+/** Values with all aliases written out: bounds what an alias bomb can become. */
+const MAX_EXPANDED = 2_000_000;
+const MAX_MERGED = 500_000;
+
+/** The root mapping, or undefined when the file can't be read on (the problems say why). */
+export function parseYaml(problems: Problems): MapNode | undefined {
+  const { text } = problems;
+  if (!withinLimits(text, problems)) return undefined;
+  let events: Event[];
+  try {
+    events = parseEvents(text, { maxDepth: MAX_DEPTH });
+  } catch (error) {
+    syntaxError(problems, error);
+    return undefined;
+  }
+  return new Builder(events, problems).root();
+}
+
+function withinLimits(text: string, problems: Problems): boolean {
+  const refuse = (offset: number, message: string, hint?: string): boolean => {
+    problems.error({ offset, message, hint });
+    return false;
+  };
+  // A UTF-16 unit is at least one byte: a cheap bound for callers that hand in text.
+  if (text.length > MAX_BYTES)
+    return refuse(0, `the file is larger than ${MAX_BYTES >> 20} MiB`, "split it, or generate less");
+  const nul = text.indexOf("\0");
+  if (nul !== -1) return refuse(nul, "NUL byte", "this is not a text file, or it was damaged");
+  let marks = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 10 || c === 13 || c === 44 || c === 91 || c === 123) marks++;
+    else if (c === 58 || c === 45 || c === 63) {
+      const next = text.charCodeAt(i + 1);
+      if (next === 32 || next === 9 || next === 10) marks++;
+    }
+    if (marks > MAX_MARKS)
+      return refuse(
+        i,
+        `more than ${MAX_MARKS.toLocaleString("en")} lines and entries`,
+        "this is far beyond any real configuration",
+      );
+  }
+  return true;
+}
+
+function syntaxError(problems: Problems, error: unknown): void {
+  if (error instanceof YAMLException) {
+    const offset = Math.min(error.mark?.position ?? 0, problems.text.length);
+    problems.error({
+      offset,
+      message: `YAML syntax: ${error.reason}`,
+      hint: syntaxHint(problems.text, offset, error.reason),
+    });
+  } else
+    problems.error({
+      offset: 0,
+      message: `YAML syntax: ${error instanceof Error ? error.message : "unreadable"}`,
+    });
+}
+
+function syntaxHint(text: string, offset: number, reason: string): string | undefined {
+  if (reason.includes("maxDepth")) return `no block of this configuration nests deeper than ${MAX_DEPTH}`;
+  if (text[offset] === "\t" || /tab/i.test(reason)) return "indent with spaces, not tabs";
+  if (text[offset] === "%" || text[offset] === "@" || text[offset] === "`") return "put the value in quotes";
+  return undefined;
+}
+
+/** Turns the parser's flat events into nodes in one pass. */
+class Builder {
+  private index = 0;
+  private merged = 0;
+  private readonly anchors = new Map<string, Node | undefined>();
+  private readonly events: readonly Event[];
+  private readonly problems: Problems;
+  private fatal = false;
+
+  constructor(events: readonly Event[], problems: Problems) {
+    this.events = events;
+    this.problems = problems;
+  }
+
+  root(): MapNode | undefined {
+    const { problems } = this;
+    if (this.events.length === 0) {
+      problems.error({
+        offset: 0,
+        message: "the file holds no configuration",
+        hint: "see the examples in config/",
+      });
+      return undefined;
+    }
+    this.index = 1;
+    const { node } = this.value(0);
+    if (this.fatal) return undefined;
+    this.index++;
+    if (this.index < this.events.length) {
+      const offset = this.startOf(this.events[this.index + 1]);
+      problems.error({
+        offset,
+        message: "a second YAML document",
+        hint: 'one file holds one document: remove the "---"',
+      });
+      return undefined;
+    }
+    if (node.kind !== "map") {
+      const empty = node.kind === "scalar" && node.empty;
+      problems.error({
+        offset: node.offset,
+        message: empty ? "the file holds no configuration" : "the file must be a mapping of blocks",
+        hint: "global_defs, vrrp_instance, virtual_server, each with its keys indented below",
+      });
+      return undefined;
+    }
+    if (node.size > MAX_EXPANDED) {
+      problems.error({
+        offset: node.offset,
+        message: `aliases expand this file to more than ${MAX_EXPANDED.toLocaleString("en")} values`,
+        hint: "this is far beyond any real configuration",
+      });
+      return undefined;
+    }
+    return node;
+  }
+
+  private startOf(event: Event | undefined): number {
+    if (event?.type === EVENT_ID.SCALAR) return scalarOffset(event) ?? 0;
+    if (event?.type === EVENT_ID.SEQUENCE || event?.type === EVENT_ID.MAPPING) return event.start;
+    if (event?.type === EVENT_ID.ALIAS) return event.anchorStart - 1;
+    return 0;
+  }
+
+  /** One value; `at` is its place when nothing is written. */
+  private value(at: number): { node: Node; via?: number } {
+    const event = this.events[this.index++]!;
+    switch (event.type) {
+      case EVENT_ID.SCALAR:
+        return { node: this.scalar(event, at) };
+      case EVENT_ID.ALIAS:
+        return this.alias(event.anchorStart, event.anchorEnd);
+      case EVENT_ID.SEQUENCE: {
+        this.properties(event, "!!seq");
+        const node = this.list(event.start);
+        this.anchor(event, node);
+        return { node };
+      }
+      case EVENT_ID.MAPPING: {
+        this.properties(event, "!!map");
+        const node = this.map(event.start);
+        this.anchor(event, node);
+        return { node };
+      }
+      default:
+        throw new Error(`unexpected YAML event ${event.type}`);
+    }
+  }
+
+  private scalar(event: ScalarEvent, at: number): ScalarNode {
+    if (event.tagStart !== -1) this.properties(event, "!!str");
+    const offset = scalarOffset(event);
+    const text =
+      offset === undefined
+        ? ""
+        : event.fast
+          ? this.problems.text.slice(event.valueStart, event.valueEnd)
+          : this.decode(event);
+    const empty = text === "" && event.style === SCALAR_STYLE.PLAIN;
+    const end = event.valueEnd + (isQuoted(event) ? 1 : 0);
+    const node: ScalarNode = {
+      kind: "scalar",
+      offset: offset ?? at,
+      end: offset === undefined ? at : end,
+      text,
+      empty,
+      size: 1,
+    };
+    if (event.anchorStart !== -1) this.anchor(event, node);
+    return node;
+  }
+
+  private decode(event: ScalarEvent): string {
+    try {
+      return getScalarValue(this.problems.text, event);
+    } catch (error) {
+      syntaxError(this.problems, error);
+      return "";
+    }
+  }
+
+  private list(offset: number): ListNode {
+    const items: { node: Node; via?: number }[] = [];
+    let size = 1;
+    while (this.events[this.index]!.type !== EVENT_ID.POP) {
+      const item = this.value(offset);
+      items.push(item);
+      size += item.node.size;
+    }
+    this.index++;
+    return { kind: "list", offset, items, size };
+  }
+
+  private map(offset: number): MapNode {
+    const entries: Entry[] = [];
+    const flat = emptyFlat();
+    const merges: { node: Node; at: number; via: number }[] = [];
+    let size = 1;
+    while (this.events[this.index]!.type !== EVENT_ID.POP) {
+      const keyEvent = this.events[this.index]!;
+      const { node: keyNode } = this.value(offset);
+      const key = keyNode.kind === "scalar" ? keyNode.text : undefined;
+      const keyOffset = keyEvent.type === EVENT_ID.ALIAS ? keyEvent.anchorStart - 1 : keyNode.offset;
+      const { node, via } = this.value(keyOffset);
+      if (key === undefined)
+        this.problems.error({ offset: keyOffset, message: "a key must be text, not a block or list" });
+      else if (key === "<<" && keyEvent.type === EVENT_ID.SCALAR && keyEvent.style === SCALAR_STYLE.PLAIN)
+        merges.push({ node, at: keyOffset, via: via ?? keyOffset });
+      else if (key in flat) this.duplicate(entries, key, keyOffset);
+      else {
+        entries.push(
+          via === undefined ? { key, keyOffset, value: node } : { key, keyOffset, value: node, via },
+        );
+        flat[key] = flatValue(node);
+        size += node.size;
+      }
+    }
+    this.index++;
+    for (const merge of merges) size += this.merge(entries, flat, merge);
+    return { kind: "map", offset, entries, flat, size };
+  }
+
+  private duplicate(entries: readonly Entry[], key: string, offset: number): void {
+    if (this.problems.full) {
+      this.problems.countError();
+      return;
+    }
+    const first = entries.find((entry) => entry.key === key)!;
+    this.problems.error({
+      offset,
+      message: `duplicate key ${quote(key)}`,
+      hint: `first given at ${this.problems.line(first.keyOffset)}; a repeated block is written as a list`,
+    });
+  }
+
+  /** `<<`: keys already there win, earlier merges win over later ones. */
+  private merge(
+    entries: Entry[],
+    flat: MapNode["flat"],
+    merge: { node: Node; at: number; via: number },
+  ): number {
+    const sources = merge.node.kind === "list" ? merge.node.items : [{ node: merge.node, via: merge.via }];
+    let size = 0;
+    for (const source of sources) {
+      if (source.node.kind !== "map") {
+        this.problems.error({ offset: merge.at, message: '"<<" takes a block or a list of blocks' });
+        continue;
+      }
+      for (const entry of source.node.entries) {
+        if (++this.merged > MAX_MERGED) return this.tooMany(merge.at, size);
+        if (entry.key in flat) continue;
+        entries.push({ ...entry, via: source.via ?? merge.via });
+        flat[entry.key] = flatValue(entry.value);
+        size += entry.value.size;
+      }
+    }
+    return size;
+  }
+
+  private tooMany(offset: number, size: number): number {
+    if (!this.fatal)
+      this.problems.error({
+        offset,
+        message: `merges ("<<") copy more than ${MAX_MERGED.toLocaleString("en")} keys`,
+      });
+    this.fatal = true;
+    return size;
+  }
+
+  private alias(start: number, end: number): { node: Node; via: number } {
+    const name = this.problems.text.slice(start, end);
+    const node = this.anchors.get(name);
+    if (node !== undefined) return { node, via: start - 1 };
+    this.problems.error({
+      offset: start - 1,
+      message: `alias ${quote(`*${name}`)} has no anchor before it`,
+      hint: `mark the block to repeat with &${name}, above this line and outside this block`,
+    });
+    this.fatal = true;
+    return {
+      node: { kind: "scalar", offset: start - 1, end, text: "", empty: true, size: 1 },
+      via: start - 1,
+    };
+  }
+
+  private anchor(event: { anchorStart: number; anchorEnd: number }, node: Node): void {
+    if (event.anchorStart !== -1)
+      this.anchors.set(this.problems.text.slice(event.anchorStart, event.anchorEnd), node);
+  }
+
+  /** Tags change types; here every type comes from the key's schema. */
+  private properties(event: { tagStart: number; tagEnd: number }, allowed: string): void {
+    if (event.tagStart === -1) return;
+    const tag = this.problems.text.slice(event.tagStart, event.tagEnd);
+    if (tag !== allowed && tag !== "!")
+      this.problems.error({
+        offset: event.tagStart,
+        message: `YAML tag ${quote(tag)} is not used here`,
+        hint: "remove the tag",
+      });
+  }
+}
+
+const isQuoted = (event: ScalarEvent): boolean =>
+  event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED;
+
+/** Where the scalar starts, its quote included; undefined when nothing is written. */
+function scalarOffset(event: ScalarEvent): number | undefined {
+  if (event.valueStart === -1) return undefined;
+  return isQuoted(event) ? event.valueStart - 1 : event.valueStart;
+}
