@@ -34,9 +34,8 @@ export interface Libc {
   pipe2(fds: Pointer, flags: number): number;
   read(fd: number, data: Pointer, length: number): number;
   write(fd: number, data: Pointer, length: number): number;
-  open(path: string, flags: number): number;
+  flock(fd: number, operation: number): number;
   setns(fd: number, type: number): number;
-  unshare(flags: number): number;
   clockGettime(clock: number, timespec: Pointer): number;
   ifNametoindex(name: string): number;
   prlimit(pid: number, resource: number, next: Pointer, previous: Pointer): number;
@@ -100,9 +99,8 @@ function bindAll(): Libc {
     pipe2: f("pipe2", "int", "void*", "int"),
     read: f("read", "long", "int", "void*", "ulong"),
     write: f("write", "long", "int", "void*", "ulong"),
-    open: f("open", "int", "str", "int"),
+    flock: f("flock", "int", "int", "int"),
     setns: f("setns", "int", "int", "int"),
-    unshare: f("unshare", "int", "int"),
     clockGettime: f("clock_gettime", "int", "int", "void*"),
     ifNametoindex: f("if_nametoindex", "uint", "str"),
     prlimit: f("prlimit", "int", "int", "int", "void*", "void*"),

@@ -88,11 +88,12 @@ export class NetlinkRequester {
 
   /** The acks of requests already sent, in the order of `seqs`. Throws ETIMEDOUT when one is missing after 2 s. */
   acks(seqs: readonly number[], what: string): Ack[] {
+    const wanted = new Set(seqs);
     const found = new Map<number, Ack>();
-    while (found.size < seqs.length)
+    while (found.size < wanted.size)
       for (const message of this.#receive(what)) {
         const ack = readAck(message);
-        if (ack !== undefined && seqs.includes(message.seq)) found.set(message.seq, ack);
+        if (ack !== undefined && wanted.has(message.seq)) found.set(message.seq, ack);
       }
     return seqs.map((seq) => found.get(seq) ?? { errno: ETIMEDOUT });
   }
