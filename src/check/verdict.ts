@@ -165,9 +165,12 @@ function change(state: CheckState, verdict: "up" | "down", event: ResultEvent, d
 
 /** Keeps verdict and counters; never makes the server wait longer than the new parameters would. */
 function onReconfigure(state: CheckState, now: number, cfg: CheckerConfig): CheckStep {
+  const urlIndex = validUrl(cfg, state.urlIndex);
   const kept: CheckState = {
     ...state,
-    urlIndex: validUrl(cfg, state.urlIndex),
+    urlIndex,
+    // Failures of a URL that is gone don't count against another.
+    consecutiveFailures: urlIndex === state.urlIndex ? state.consecutiveFailures : 0,
     failedUrl: state.failedUrl === undefined || state.failedUrl < urlCount(cfg) ? state.failedUrl : undefined,
   };
   switch (state.phase) {
