@@ -1,0 +1,173 @@
+/**
+ * The lvs process at work:
+ *
+ *   CheckEngine -> verdicts -> stepService -> desiredTable -> Reconciler -> dataplane
+ *                                   |
+ *                                   +-> events (log, later notifications)
+ */
+import { CheckEngine, type VerdictChange } from "../../check/probes/engine.ts";
+import type { CheckerSnapshot, CheckVerdict } from "../../check/types.ts";
+import type { ServiceConfig } from "../../config/model.ts";
+import { type Dataplane, DataplaneError } from "../../dataplane/port.ts";
+import { Reconciler } from "../../dataplane/reconciler.ts";
+import { desiredTable } from "../../lvs/desired.ts";
+import { describeOperation } from "../../lvs/diff.ts";
+import { formatServiceEvent } from "../../lvs/service-events.ts";
+import { type ServiceEvent, type ServiceState, stepService } from "../../lvs/service-state.ts";
+import type { ServiceKey } from "../../lvs/table.ts";
+import type { FromLvs, Logger, LvsStatus, ToLvs } from "../messages.ts";
+import { openDataplane } from "./open-dataplane.ts";
+import { lvsStatus } from "./status.ts";
+
+const RETRY_DATAPLANE_MS = 5_000;
+
+type Configure = ToLvs & { type: "configure" };
+
+export class LvsRuntime {
+  readonly #send: (message: FromLvs) => void;
+  readonly #log: Logger;
+  readonly #engine: CheckEngine;
+  #services: readonly ServiceConfig[] = [];
+  readonly #states = new Map<ServiceKey, ServiceState>();
+  #dataplane: Dataplane | undefined;
+  #reconciler: Reconciler | undefined;
+  #problem: string | undefined;
+  #announced = false;
+  #saveTimer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(send: (message: FromLvs) => void, log: Logger, fdLimit: number) {
+    this.#send = send;
+    this.#log = log;
+    this.#engine = new CheckEngine({ fdLimit, onVerdict: (change) => this.#verdict(change) });
+  }
+
+  async configure(message: Configure): Promise<void> {
+    clearTimeout(this.#retryTimer);
+    this.#services = message.config.services;
+    const saved = new Map(message.saved.map((snapshot) => [snapshot.id, snapshot]));
+    const checkers = this.#services.flatMap((service) =>
+      service.realServers.flatMap((server) => server.checkers),
+    );
+    this.#engine.apply(checkers, saved);
+    this.#forgetRemoved();
+    for (const service of this.#services) this.#stepService(service);
+    if (!this.#reconciler) await this.#openTable(message);
+    if (this.#stopping) return;
+    this.#want();
+    if (this.#announced) await this.#reconciler?.whenSettled();
+    else await this.#firstTable();
+    this.#send({ type: "applied" });
+    this.#save();
+  }
+
+  async #openTable(message: Configure): Promise<void> {
+    try {
+      this.#dataplane = await openDataplane(message.dataplane, this.#log);
+    } catch (error) {
+      if (!(error instanceof DataplaneError)) throw error;
+      this.#problem = `${error.message}: ${error.fix}`;
+      this.#log("error", `no dataplane: ${this.#problem}`);
+      this.#send({ type: "table", services: { kind: "unavailable", reason: this.#problem } });
+      // Somebody may load the module: then everything recovers by itself.
+      this.#retryTimer = setTimeout(() => void this.configure(message), RETRY_DATAPLANE_MS);
+      return;
+    }
+    this.#problem = undefined;
+    this.#reconciler = new Reconciler({
+      dataplane: this.#dataplane,
+      resyncInterval: message.config.global.resyncInterval,
+      now: () => performance.now(),
+      log: this.#log,
+      ownedBefore: message.ownedBefore,
+      flushAtStart: message.config.global.lvsFlush,
+    });
+  }
+
+  /** The VIPs may come only when their services are there (or the reason why not is known). */
+  async #firstTable(): Promise<void> {
+    const reconciler = this.#reconciler;
+    if (!reconciler) return;
+    await reconciler.start();
+    const { complete, failing, lastError } = reconciler.status();
+    this.#announced = true;
+    const unusable = failing.find(({ code }) => code === "EADDRINUSE" || code === "EPERM");
+    if (!complete) this.#log("warn", `the first table is incomplete: ${lastError ?? "unknown reason"}`);
+    this.#send({
+      type: "table",
+      services: { kind: "ready" },
+      ...(unusable ? { fatal: `${describeOperation(unusable.operation)}: ${unusable.message}` } : {}),
+    });
+  }
+
+  #forgetRemoved(): void {
+    const kept = new Set(this.#services.map((service) => service.key));
+    for (const key of this.#states.keys()) if (!kept.has(key)) this.#states.delete(key);
+  }
+
+  #stepService(service: ServiceConfig): void {
+    const verdicts = new Map<string, CheckVerdict>();
+    for (const server of service.realServers) {
+      for (const { id } of server.checkers) verdicts.set(id, this.#engine.verdict(id) ?? "unknown");
+    }
+    const { state, events } = stepService(this.#states.get(service.key), { verdicts }, service);
+    this.#states.set(service.key, state);
+    for (const event of events) this.#tell(event, service);
+  }
+
+  #tell(event: ServiceEvent, service: ServiceConfig): void {
+    const bad = event.type === "server-down" || event.type === "quorum-lost" || event.type === "sorry-in";
+    this.#log(bad ? "warn" : "info", formatServiceEvent(event, service), { ...event, service: service.key });
+  }
+
+  #verdict(change: VerdictChange): void {
+    const { result, serverKey, serviceKey, verdict } = change;
+    const detail = result.ok ? result.detail : `${result.reason}: ${result.detail}`;
+    this.#log(verdict === "up" ? "info" : "warn", `${change.id} is ${verdict} (${detail})`, {
+      service: serviceKey,
+      server: serverKey,
+      verdict,
+      duration: result.duration,
+    });
+    const service = this.#services.find((entry) => entry.key === serviceKey);
+    if (!service) return;
+    this.#stepService(service);
+    this.#want();
+    this.#save();
+  }
+
+  #want(): void {
+    this.#reconciler?.setWanted(desiredTable(this.#services, this.#states));
+  }
+
+  /** Told to the supervisor soon after a change, so that a crash of this process forgets nothing. */
+  #save(): void {
+    this.#saveTimer ??= setTimeout(() => {
+      this.#saveTimer = undefined;
+      const checks: CheckerSnapshot[] = this.#engine.snapshots();
+      this.#send({ type: "saved", checks, owned: this.#reconciler?.owned() ?? [] });
+    }, 100);
+  }
+
+  status(): LvsStatus {
+    return lvsStatus({
+      services: this.#services,
+      states: this.#states,
+      checks: this.#engine.snapshots(),
+      dataplane: this.#dataplane?.kind,
+      problem: this.#problem,
+      reconciler: this.#reconciler,
+    });
+  }
+
+  /** `remove` takes our services out of the table; otherwise traffic goes on without us. */
+  async stop(remove: boolean): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#saveTimer);
+    clearTimeout(this.#retryTimer);
+    await this.#engine.stop();
+    await this.#reconciler?.stop({ remove });
+    await this.#dataplane?.close();
+  }
+}

@@ -1,0 +1,320 @@
+/**
+ * The loop of the vrrp process:
+ *
+ *   ppoll -> drain every socket (adverts, link changes) -> tick every due timer -> act -> ppoll
+ *
+ * Nothing here waits, resolves names, parses files or runs scripts; a stall anywhere else cannot delay
+ * an advert.
+ */
+import type { InstanceConfig } from "../../config/model.ts";
+import { boottimeUs, monotonicUs } from "../../net/clock.ts";
+import { LinkMonitor } from "../../net/link-monitor.ts";
+import { Poller } from "../../net/poller.ts";
+import { type AddressInfo, type LinkInfo, RtNetlink, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
+import { type Microseconds, us } from "../../units.ts";
+import { admitIpv4 } from "../../vrrp/admit.ts";
+import type { FromVrrp, InstanceStatus, Logger, ServicesState, ToVrrp } from "../messages.ts";
+import { Instance, type InstanceContext } from "./instance.ts";
+import { InterfacePort } from "./interface-port.ts";
+import { secondaryPromotion } from "./promote.ts";
+
+type Configure = ToVrrp & { type: "configure" };
+
+export class VrrpRuntime {
+  readonly #send: (message: FromVrrp) => void;
+  readonly #log: Logger;
+  readonly #rtnetlink = RtNetlink.open();
+  readonly #poller: Poller;
+  readonly #monitor: LinkMonitor;
+  readonly #ports = new Map<string, InterfacePort>();
+  #instances: Instance[] = [];
+  #links: readonly LinkInfo[] = [];
+  #addresses: readonly AddressInfo[] = [];
+  #services: ServicesState = { kind: "pending" };
+  #serviceAddresses: ReadonlySet<string> = new Set();
+  #pulseEvery: Microseconds = us(250_000);
+  #pulseAt: Microseconds = us(0);
+  /** CLOCK_BOOTTIME runs while the machine is suspended, CLOCK_MONOTONIC does not. */
+  #suspended = 0;
+  #vipLease = true;
+  #stopping = false;
+  #networkChanged = false;
+  readonly #promotion = secondaryPromotion();
+  /** Only while a restarted process decides what to go on with. */
+  readonly #resuming = new Set<Instance>();
+  readonly #outranked = new Set<Instance>();
+
+  constructor(send: (message: FromVrrp) => void, log: Logger) {
+    this.#send = send;
+    this.#log = log;
+    this.#poller = new Poller({
+      onTick: (now) => this.#tick(now),
+      onError: (error) => log("error", `poll: ${error.message}`),
+    });
+    this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
+    this.#poller.add(this.#monitor.fd, () => this.#monitor.drain());
+    this.#suspended = boottimeUs() - monotonicUs();
+  }
+
+  start(): void {
+    this.#pulseAt = monotonicUs();
+    this.#schedule();
+    this.#poller.start();
+  }
+
+  // ---- configuration --------------------------------------------------------------------------
+
+  configure(message: Configure): void {
+    const now = monotonicUs();
+    this.#vipLease = message.global.vipLease;
+    this.#services = message.services;
+    this.#serviceAddresses = new Set(message.serviceAddresses);
+    const inherited = new Map(message.sockets.map((socket) => [socket.ifindex, socket.fd]));
+    const first = this.#instances.length === 0;
+    this.#readNetwork();
+    this.#openPorts(message.instances, inherited);
+    this.#replaceInstances(message.instances, now, first ? message : undefined);
+    const intervals = message.instances.map((instance) => instance.advertInterval / 2);
+    this.#pulseEvery = us(Math.min(250_000, ...intervals));
+    const resumed = this.#resumeInstances(now);
+    this.#applyConditions(now);
+    this.#send({ type: "configured", resumed });
+    this.#pulse(now);
+    this.#schedule();
+  }
+
+  #openPorts(configs: readonly InstanceConfig[], inherited: ReadonlyMap<number, number>): void {
+    const wanted = new Set(configs.map((config) => config.interface));
+    for (const name of wanted) {
+      if (!this.#ports.has(name)) {
+        this.#ports.set(
+          name,
+          new InterfacePort(name, this.#poller, (port, packet) => this.#packet(port, packet)),
+        );
+      }
+      const link = this.#links.find((entry) => entry.name === name);
+      this.#updatePort(name, link === undefined ? undefined : inherited.get(link.index));
+      if (this.#vipLease && link) this.#promotion.enable(name, this.#log);
+    }
+    for (const [name, port] of this.#ports) {
+      if (wanted.has(name)) continue;
+      port.closeSockets();
+      this.#ports.delete(name);
+    }
+  }
+
+  /** Instances are the same over a reload when VRID, family and interface are (keepalived's rule). */
+  #replaceInstances(configs: readonly InstanceConfig[], now: Microseconds, first?: Configure): void {
+    const before = new Map(this.#instances.map((instance) => [identity(instance.config), instance]));
+    const after = configs.map((config) => {
+      const kept = before.get(identity(config));
+      before.delete(identity(config));
+      if (kept) {
+        if (JSON.stringify(kept.config) !== JSON.stringify(config)) kept.reconfigure(config, now);
+        return kept;
+      }
+      return new Instance(config, this.#ports.get(config.interface)!, this.#context(), now);
+    });
+    // Leaving instances release before new ones may claim the same addresses.
+    for (const gone of before.values())
+      gone.handle({ kind: "shutdown", reason: "removed from the configuration" }, now);
+    this.#instances = after;
+    if (first) this.#reclaim(first, now);
+  }
+
+  /** Takes away what a killed run left behind, except what is about to be resumed. */
+  #reclaim(message: Configure, now: Microseconds): void {
+    const before = new Set(message.oursBefore);
+    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || before.has(entry.address);
+    this.#decideResume(message, now);
+    const keep = new Set(
+      [...this.#resuming].flatMap((instance) => instance.config.vips.map((vip) => vip.address)),
+    );
+    for (const entry of this.#addresses) {
+      if (!ours(entry) || keep.has(entry.address)) continue;
+      try {
+        const { index, family, address, prefixLength, scope } = entry;
+        this.#rtnetlink.deleteAddress({ index, family, address, prefixLength, scope });
+        this.#log("warn", `removed ${entry.address}/${entry.prefixLength}, left behind by an earlier run`);
+      } catch (error) {
+        this.#log("error", `cannot remove the left-over ${entry.address}: ${(error as Error).message}`);
+      }
+    }
+    this.#readNetwork();
+    for (const name of this.#ports.keys()) this.#updatePort(name);
+    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
+  }
+
+  /** Who goes on as master after a restart of this process; whoever may not, gives up openly. */
+  #decideResume(message: Configure, now: Microseconds): void {
+    // The dead process's unread packets decide first: a better master may be waiting in the queue.
+    for (const port of this.#ports.values()) port.drain();
+    for (const instance of this.#instances) {
+      const resume = message.resume[instance.config.name];
+      if (!resume) continue;
+      const { advertInterval: interval, downTimerAdverts } = instance.config;
+      const inTime =
+        now + Math.min(100_000, interval / 2) < resume.lastAdvertAt + (downTimerAdverts - 1) * interval;
+      if (inTime && !this.#outranked.has(instance) && this.#blocking(instance).length === 0) {
+        this.#resuming.add(instance);
+      } else {
+        instance.release();
+      }
+    }
+  }
+
+  #resumeInstances(now: Microseconds): string[] {
+    const names = [...this.#resuming].map((instance) => instance.config.name);
+    for (const instance of this.#resuming)
+      instance.handle({ kind: "startup", faults: [], resume: true }, now);
+    this.#resuming.clear();
+    return names;
+  }
+
+  setServices(services: ServicesState): void {
+    this.#services = services;
+    this.#applyConditions(monotonicUs());
+    this.#schedule();
+  }
+
+  // ---- events ---------------------------------------------------------------------------------
+
+  #packet(port: InterfacePort, bytes: Uint8Array): void {
+    const mine = (vrid: number) =>
+      this.#instances.find((instance) => instance.port === port && instance.config.vrid === vrid);
+    const result = admitIpv4(bytes, (vrid) => mine(vrid)?.config);
+    if (result.ok) {
+      const instance = mine(result.value.vrid);
+      if (instance?.state === "INIT" && instance.outranked(result.value.advert))
+        this.#outranked.add(instance);
+      return instance?.hear(result.value.advert, monotonicUs());
+    }
+    const { vrid } = result.error;
+    if (vrid !== undefined) mine(vrid)?.drop(result.error);
+  }
+
+  #networkEvent(event: Parameters<ConstructorParameters<typeof LinkMonitor>[0]["onChange"]>[0]): void {
+    this.#networkChanged = true;
+    if (event.kind !== "address-removed") return;
+    const now = monotonicUs();
+    for (const instance of this.#instances) instance.addressVanished(event.address, now);
+  }
+
+  #tick(now: Microseconds): void {
+    this.#noticeSuspend(now);
+    if (this.#networkChanged) this.#networkReread(now);
+    for (const instance of this.#instances) {
+      const { deadline } = instance;
+      if (deadline !== undefined && deadline <= now) instance.handle({ kind: "tick" }, now);
+    }
+    if (now >= this.#pulseAt) this.#pulse(now);
+    this.#schedule();
+  }
+
+  #noticeSuspend(now: Microseconds): void {
+    const suspended = boottimeUs() - monotonicUs();
+    const slept = suspended - this.#suspended;
+    this.#suspended = suspended;
+    if (slept < 500_000) return;
+    const detail = `the machine was suspended for ${(slept / 1e6).toFixed(1)} s`;
+    this.#log("warn", detail);
+    for (const instance of this.#instances) instance.handle({ kind: "paused", detail }, now);
+  }
+
+  #networkReread(now: Microseconds): void {
+    this.#networkChanged = false;
+    try {
+      this.#readNetwork();
+    } catch (error) {
+      // Tried again at the next tick: acting on half a picture would be worse.
+      this.#networkChanged = true;
+      this.#log("error", `cannot read links and addresses: ${(error as Error).message}`);
+      return;
+    }
+    for (const name of this.#ports.keys()) this.#updatePort(name);
+    this.#applyConditions(now);
+  }
+
+  #readNetwork(): void {
+    this.#links = this.#rtnetlink.links();
+    this.#addresses = this.#rtnetlink.addresses();
+  }
+
+  #updatePort(name: string, inherited?: number): void {
+    const link = this.#links.find((entry) => entry.name === name);
+    const addresses = this.#addresses.filter((entry) => entry.index === link?.index);
+    try {
+      this.#ports.get(name)?.update(link, addresses, inherited);
+    } catch (error) {
+      this.#log("error", `cannot use ${name}: ${(error as Error).message}`);
+    }
+  }
+
+  /** Starts what may start, faults what must fault, recovers what can. */
+  #applyConditions(now: Microseconds): void {
+    for (const instance of this.#instances) {
+      const faults = this.#blocking(instance);
+      if (instance.state === "INIT" && !this.#stopping) {
+        if (this.#services.kind === "pending" && this.#carriesService(instance)) continue;
+        instance.handle({ kind: "startup", faults }, now);
+      }
+      instance.handle({ kind: "faults", faults }, now);
+    }
+  }
+
+  #blocking(instance: Instance) {
+    const faults = instance.faults();
+    if (this.#services.kind === "unavailable" && this.#carriesService(instance)) {
+      faults.push({ kind: "services-unavailable", detail: this.#services.reason });
+    }
+    return faults;
+  }
+
+  #carriesService(instance: Instance): boolean {
+    return instance.config.vips.some((vip) => this.#serviceAddresses.has(vip.address));
+  }
+
+  // ---- reports --------------------------------------------------------------------------------
+
+  #pulse(now: Microseconds): void {
+    this.#pulseAt = us(now + this.#pulseEvery);
+    this.#send({ type: "pulse", at: now, instances: this.#instances.map((instance) => instance.pulse()) });
+  }
+
+  status(): InstanceStatus[] {
+    const now = monotonicUs();
+    return this.#instances.map((instance) => instance.status(now));
+  }
+
+  #schedule(): void {
+    let next: number = this.#pulseAt;
+    for (const { deadline } of this.#instances)
+      if (deadline !== undefined && deadline < next) next = deadline;
+    this.#poller.setDeadline(us(next));
+  }
+
+  /** Priority 0, addresses removed, sockets closed. */
+  stop(reason: string): void {
+    this.#stopping = true;
+    const now = monotonicUs();
+    for (const instance of this.#instances) instance.handle({ kind: "shutdown", reason }, now);
+    this.#pulse(now);
+    this.#promotion.restore(this.#log);
+    this.#poller.stop();
+  }
+
+  #context(): InstanceContext {
+    const runtime = this;
+    return {
+      rtnetlink: this.#rtnetlink,
+      log: this.#log,
+      send: this.#send,
+      get vipLease() {
+        return runtime.#vipLease;
+      },
+      indexOf: (dev) => runtime.#links.find((link) => link.name === dev)?.index,
+    };
+  }
+}
+
+const identity = (config: InstanceConfig): string => `${config.interface} ${config.family} ${config.vrid}`;
