@@ -102,8 +102,9 @@ export function stopBackend(backend: Backend): void {
 }
 
 /** A client that need not get through. */
-export function dial(port: number, address = VIP): Socket {
-  const socket = connect({ host: address, port, allowHalfOpen: true });
+export function dial(port: number, address = VIP, from?: string): Socket {
+  const local = from === undefined ? {} : { localAddress: from };
+  const socket = connect({ host: address, port, allowHalfOpen: true, ...local });
   socket.on("error", () => {});
   return socket;
 }
