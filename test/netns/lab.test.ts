@@ -1,7 +1,9 @@
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { bundleProgram } from "../support/bundle.ts";
 import { Keepalived } from "../support/keepalived.ts";
 import { Lab, TAKEOVER_FILTER, waitFor } from "../support/lab.ts";
 import { TestProcess } from "../support/process.ts";
@@ -117,13 +119,15 @@ describe("the namespace lab", () => {
 });
 
 describe("clean-up of a killed test", () => {
-  const victim = path.join(import.meta.dirname, "..", "support", "lab-victim.mjs");
-
   it("SIGKILL of the test's process group leaves no namespace, process or folder", async () => {
-    const child = new TestProcess([process.execPath, victim]);
+    const folder = mkdtempSync(path.join(tmpdir(), "vw-victim-"));
+    const program = path.join(folder, "victim.mjs");
+    await bundleProgram("test/support/lab-victim.ts", program);
+    const child = new TestProcess([process.execPath, program]);
     const ready = await child.waitLine(/^ready /, 30_000);
     const [, id = "", dir = "", pid = ""] = ready.text.split(" ");
     expect(namespacesOf(id)).toHaveLength(2);
+    rmSync(folder, { recursive: true });
     child.killGroup();
     await child.exited;
     await waitFor(() => namespacesOf(id).length === 0, { what: "the namespaces of the killed test to go" });

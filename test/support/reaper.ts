@@ -7,18 +7,33 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
 const SCRIPT = path.join(import.meta.dirname, "reaper.sh");
 const OWNERS = path.join(tmpdir(), `vw-owners-${process.getuid?.() ?? 0}`);
 
-/** Field 22 of /proc/PID/stat (clock ticks since boot): with the pid it names one process for ever. */
+/** A pid means something only in one pid namespace of one boot: a guest kernel shares this folder with us. */
+const PLACE = `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${readlinkSync("/proc/self/ns/pid")}`;
+
+/**
+ * Field 22 of /proc/PID/stat (clock ticks since boot): with the pid it names one process for ever.
+ * Undefined when there is no such process, or only its zombie.
+ */
 export function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? undefined : fields[18];
   } catch {
     return undefined;
   }
@@ -37,7 +52,7 @@ export class Reaper {
     this.dir = mkdtempSync(path.join(tmpdir(), `vw-${this.id}-`));
     const owner = path.join(OWNERS, this.id);
     mkdirSync(OWNERS, { recursive: true, mode: 0o700 });
-    writeFileSync(owner, `${process.pid} ${startTime(process.pid)} ${this.dir}\n`);
+    writeFileSync(owner, `${process.pid} ${startTime(process.pid)} ${PLACE} ${this.dir}\n`);
     // A session of its own: neither Ctrl-C nor a kill of the test's process group reaches it.
     this.#child = spawn("/bin/sh", [SCRIPT], { detached: true, stdio: ["pipe", "ignore", "inherit"] });
     this.#child.stdin?.on("error", () => {});
@@ -98,8 +113,8 @@ function listOwners(): string[] {
 
 function readOwner(id: string): { pid: number; start: string; dir: string } | undefined {
   try {
-    const [pid, start, dir] = readFileSync(path.join(OWNERS, id), "utf8").trim().split(" ");
-    return pid && start && dir ? { pid: Number(pid), start, dir } : undefined;
+    const [pid, start, place, dir] = readFileSync(path.join(OWNERS, id), "utf8").trim().split(" ");
+    return place === PLACE && pid && start && dir ? { pid: Number(pid), start, dir } : undefined;
   } catch {
     return undefined;
   }
