@@ -39,9 +39,9 @@ export interface Libc {
   clockGettime(clock: number, timespec: Pointer): number;
   ifNametoindex(name: string): number;
   prlimit(pid: number, resource: number, next: Pointer, previous: Pointer): number;
-  mlockall(flags: number): number;
-  /** The system call itself: musl's sched_setscheduler() is a stub that fails with ENOSYS. */
-  syscall3(call: number, a: number, b: number, c: Pointer): number;
+  /** System calls the C library may not have: musl's sched_setscheduler() is a stub that fails with ENOSYS. */
+  syscall3(call: number, a: number, b: number, c: number): number;
+  syscall3p(call: number, a: number, b: number, c: Pointer): number;
   /** ppoll on a pool thread; the result is what ppoll returned, its errno is lost. */
   ppollAsync(
     fds: Pointer,
@@ -104,8 +104,8 @@ function bindAll(): Libc {
     clockGettime: f("clock_gettime", "int", "int", "void*"),
     ifNametoindex: f("if_nametoindex", "uint", "str"),
     prlimit: f("prlimit", "int", "int", "int", "void*", "void*"),
-    mlockall: f("mlockall", "int", "int"),
-    syscall3: f("syscall", "long", "long", "long", "long", "void*"),
+    syscall3: f("syscall", "long", "long", "long", "long", "long"),
+    syscall3p: f("syscall", "long", "long", "long", "long", "void*"),
     ppollAsync: (...args) => ppoll.async(...args),
     sendtoAsync: (...args) => sendto.async(...args),
   };

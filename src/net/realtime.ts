@@ -1,11 +1,12 @@
 /**
- * Real-time scheduling and locked memory for the vrrp process: an advert must go out on time while
+ * Real-time scheduling and a locked program for the vrrp process: an advert must go out on time while
  * other processes burn the CPU or the machine swaps.
  */
 import { readdirSync } from "node:fs";
 import { putI32 } from "./bytes.ts";
 import { errnoName } from "./errors.ts";
 import { lastErrno, libc } from "./libc.ts";
+import { lockProgram, mayBeSwapped } from "./locked-memory.ts";
 
 /** linux/sched.h */
 const SCHED_RR = 2;
@@ -13,10 +14,6 @@ const SCHED_RR = 2;
 const SCHED_RESET_ON_FORK = 0x40000000;
 /** Above every ordinary process, below the kernel's own threads and other real-time services. */
 const PRIORITY = 2;
-/** sys/mman.h: locked when touched, not all that was ever reserved (which Node reserves plenty of). */
-const MCL_CURRENT = 1;
-const MCL_FUTURE = 2;
-const MCL_ONFAULT = 4;
 /** asm/unistd.h: x86-64 has its own numbers, later architectures share the generic ones. */
 const SYS_SCHED_SETSCHEDULER: Partial<Record<string, number>> = {
   x64: 144,
@@ -28,21 +25,26 @@ const SYS_SCHED_SETSCHEDULER: Partial<Record<string, number>> = {
 export interface RealtimeResult {
   /** Every thread has SCHED_RR. */
   readonly scheduled: boolean;
-  /** Memory is locked. */
+  /** Program text, libraries and stack are locked (not V8's heap: see locked-memory.ts). */
   readonly locked: boolean;
   /** For the log: what is missing and how to grant it. */
   readonly problems: readonly string[];
 }
 
 /**
- * Gives SCHED_RR to every thread this process has now and locks its memory. Call it again to cover
+ * Gives SCHED_RR to every thread this process has now and locks its program text. Call it again to cover
  * threads born later (Node's pool threads appear with their first task).
  */
 export function enterRealtime(): RealtimeResult {
   const problems: string[] = [];
   const scheduled = scheduleThreads(problems);
-  const locked = libc().mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) === 0;
-  if (!locked) problems.push(explain("lock memory", "mlockall", "CAP_IPC_LOCK", "LimitMEMLOCK=infinity"));
+  const locked = lockProgram();
+  if (!locked)
+    problems.push(explain("lock the program in memory", "mlock2", "CAP_IPC_LOCK", "LimitMEMLOCK=infinity"));
+  if (mayBeSwapped())
+    problems.push(
+      "memory may be swapped out, and adverts be late; set MemorySwapMax=0 in the unit, or turn swap off",
+    );
   return { scheduled, locked, problems };
 }
 
@@ -56,7 +58,7 @@ function scheduleThreads(problems: string[]): boolean {
   putI32(parameter, 0, PRIORITY);
   for (const thread of readdirSync("/proc/self/task")) {
     // A thread that ended since the listing (ESRCH) is no problem.
-    if (libc().syscall3(call, Number(thread), SCHED_RR | SCHED_RESET_ON_FORK, parameter) === 0) continue;
+    if (libc().syscall3p(call, Number(thread), SCHED_RR | SCHED_RESET_ON_FORK, parameter) === 0) continue;
     if (errnoName(lastErrno()) === "ESRCH") continue;
     problems.push(explain("get real-time scheduling", "sched_setscheduler", "CAP_SYS_NICE", "LimitRTPRIO=2"));
     return false;
