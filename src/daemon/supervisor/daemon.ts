@@ -39,7 +39,7 @@ export class Daemon {
   readonly #log;
   #config: Config;
   readonly #vrrp: VrrpGuard;
-  readonly #lvs: LvsGuard | undefined;
+  readonly #lvs: LvsGuard;
   #tableTimer: NodeJS.Timeout | undefined;
   #closeAdmin: (() => Promise<void>) | undefined;
   #savedAt: Microseconds = 0 as Microseconds;
@@ -88,7 +88,12 @@ export class Daemon {
     });
     const before = this.#stateOfKilledRun();
     this.#vrrp.start(before);
-    this.#lvs?.start();
+    // Without services there is no table to wait for, and no process is spent on it.
+    if (this.#config.services.length === 0) {
+      this.#vrrp.setServices({ kind: "ready" });
+      return this.#exit;
+    }
+    this.#lvs.start();
     this.#tableTimer = setTimeout(() => {
       this.#log(
         "warn",
@@ -183,9 +188,9 @@ export class Daemon {
     // New services enter the table before their VIPs appear; old ones leave it after theirs are gone.
     const kept = new Set(next.services.map((service) => service.key));
     const leaving = before.services.filter((service) => !kept.has(service.key));
-    await this.#lvs?.reconfigure({ global: next.global, services: [...next.services, ...leaving] });
+    await this.#lvs.reconfigure({ global: next.global, services: [...next.services, ...leaving] });
     await this.#vrrp.reconfigure(next);
-    if (leaving.length > 0) await this.#lvs?.reconfigure(next);
+    if (leaving.length > 0) await this.#lvs.reconfigure(next);
     const text = `configuration ${before.hash} replaced by ${next.hash}`;
     this.#log("info", `reload: ${text}`, { by });
     return { ok: true, text };
@@ -194,12 +199,12 @@ export class Daemon {
   // ---- status and end -------------------------------------------------------------------------
 
   async #status(): Promise<object> {
-    const [instances, lvs] = await Promise.all([this.#vrrp.status(), this.#lvs?.status()]);
+    const [instances, lvs] = await Promise.all([this.#vrrp.status(), this.#lvs.status()]);
     return {
       version: this.#options.version,
       node: this.#config.global.routerId,
       pid: process.pid,
-      processes: { vrrp: this.#vrrp.pid, lvs: this.#lvs?.pid },
+      processes: { vrrp: this.#vrrp.pid, lvs: this.#lvs.pid },
       uptime: (Date.now() - this.#startedAt) / 1_000,
       config: { hash: this.#config.hash, files: this.#config.files },
       instances,
@@ -221,7 +226,7 @@ export class Daemon {
     clearTimeout(this.#tableTimer);
     await this.#vrrp.stop(reason);
     removeState(this.#options.paths.vrrpState);
-    await this.#lvs?.stop(true);
+    await this.#lvs.stop(true);
     await this.#closeAdmin?.();
     this.#log("info", "stopped");
   }

@@ -38,6 +38,10 @@ export class LvsGuard {
     return this.#child?.pid;
   }
 
+  get started(): boolean {
+    return this.#child !== undefined;
+  }
+
   start(): void {
     this.#ready = false;
     const child = new Child<ToLvs, FromLvs>({
@@ -52,6 +56,10 @@ export class LvsGuard {
   /** Resolves when the table has been brought to the new configuration (or the process is away). */
   reconfigure(config: Pick<Config, "global" | "services">): Promise<void> {
     this.#config = { global: config.global, services: config.services };
+    if (!this.started) {
+      if (config.services.length > 0) this.start();
+      return Promise.resolve();
+    }
     if (!this.#ready) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onApplied.push(resolve);

@@ -153,11 +153,13 @@ export class VrrpRuntime {
       const resume = message.resume[instance.config.name];
       if (!resume) continue;
       const { advertInterval: interval, downTimerAdverts } = instance.config;
-      const inTime =
-        now + Math.min(100_000, interval / 2) < resume.lastAdvertAt + (downTimerAdverts - 1) * interval;
-      if (inTime && !this.#outranked.has(instance) && this.#blocking(instance).length === 0) {
+      const age = now - resume.lastAdvertAt;
+      const outranked = this.#outranked.has(instance);
+      const inTime = age + Math.min(100_000, interval / 2) < (downTimerAdverts - 1) * interval;
+      if (inTime && !outranked && this.#blocking(instance).length === 0) {
         this.#resuming.add(instance);
-      } else {
+      } else if (age < downTimerAdverts * interval && !outranked) {
+        // Peers still wait for us; later they have long elected another, and it is not ours to disturb.
         instance.release();
       }
     }
