@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import { type Entry, findEntry, type MapNode, type Node, type Ref } from "./nodes.ts";
 import { type Problems, quote } from "./problem.ts";
+import { isSecretKey } from "./secrets.ts";
 import { suggest } from "./suggest.ts";
 import { notYet } from "./unsupported.ts";
 
@@ -12,7 +13,13 @@ export interface BlockSchema<S extends z.ZodType> {
   readonly keys: readonly string[];
 }
 
-const FAILED = Symbol("failed");
+const MAX_CACHED = 1000;
+
+/**
+ * Values of blocks that read the same, by schema. Thousands of real servers carry the same few keys and texts;
+ * nested values are not part of the result's meaning (their readers take them from the node).
+ */
+const cache = new WeakMap<object, Map<string, unknown>>();
 
 /** The block's values, or undefined when one of them is wrong (then the problems say which). */
 export function readBlock<S extends z.ZodType>(
@@ -21,13 +28,34 @@ export function readBlock<S extends z.ZodType>(
   problems: Problems,
 ): z.output<S> | undefined {
   const { node } = ref;
-  if (node.parsed?.schema === block)
-    return node.parsed.value === FAILED ? undefined : (node.parsed.value as z.output<S>);
+  if (node.wrongFor === block) return undefined;
+  const same = cache.get(block) ?? new Map<string, unknown>();
+  cache.set(block, same);
+  const signature = signatureOf(node);
+  const cached = signature === undefined ? undefined : same.get(signature);
+  if (cached !== undefined) return cached as z.output<S>;
   const result = block.schema.safeParse(node.flat);
-  node.parsed = { schema: block, value: result.success ? result.data : FAILED };
-  if (result.success) return result.data;
+  if (result.success) {
+    if (signature !== undefined && same.size < MAX_CACHED) same.set(signature, result.data);
+    return result.data;
+  }
+  node.wrongFor = block;
   for (const issue of result.error.issues) report(ref, block, issue as z.core.$ZodIssue, problems);
   return undefined;
+}
+
+/** Keys and texts of a small block; undefined for one too large to be like others. */
+function signatureOf(node: MapNode): string | undefined {
+  if (node.entries.length > 30) return undefined;
+  let out = "";
+  for (const { key, value } of node.entries) {
+    // Lengths keep the parts apart whatever they contain.
+    if (value.kind !== "scalar") out += `${key.length}${value.kind}${key}`;
+    else if (value.empty) out += `${key.length}-${key}`;
+    else if (value.text.length > 100 || isSecretKey(key)) return undefined;
+    else out += `${key.length},${value.text.length}:${key}${value.text}`;
+  }
+  return out;
 }
 
 function report(

@@ -16,7 +16,6 @@ import { child, isBare, isMap, type MapNode, type Ref } from "./nodes.ts";
 import { bareProblem, type Problem, Problems } from "./problem.ts";
 import { checkInstances } from "./rules.ts";
 import { schemas } from "./schema.ts";
-import { markSecrets, markSecretsInText } from "./secrets.ts";
 import { readServices } from "./service.ts";
 import { MAX_BYTES, parseYaml } from "./yaml.ts";
 
@@ -76,18 +75,14 @@ function readProblem(error: unknown): [message: string, hint?: string] {
 export function parseConfig(text: string, fileName: string, options: ParseOptions): LoadResult {
   const problems = new Problems(fileName, text);
   const root = parseYaml(problems);
-  if (root === undefined) markSecretsInText(problems);
+  problems.parsed = root !== undefined;
   const config = root === undefined ? undefined : readRoot(root, { problems, options });
-  if (problems.errors > 0 && root !== undefined) markSecrets(root, problems);
-  if (config !== undefined && problems.errors === 0) {
-    if (root !== undefined) markSecrets(root, problems);
-    return { ok: true, config, problems: problems.list() };
-  }
-  return { ok: false, problems: problems.list() };
+  if (config === undefined || problems.errors > 0) return { ok: false, problems: problems.list() };
+  return { ok: true, config, problems: problems.list() };
 }
 
 function readRoot(written: MapNode, context: Context): Config | undefined {
-  const { problems, options } = context;
+  const { problems } = context;
   const node = applyNode(written, context);
   const ref: Ref<MapNode> = { node, at: node.offset };
   readBlock(ref, schemas().root, problems);
@@ -96,15 +91,20 @@ function readRoot(written: MapNode, context: Context): Config | undefined {
   const services = readServices(child(ref, "virtual_server"), context);
   checkInstances(instances, context);
   if (problems.errors > 0) return undefined;
-  const content = {
+  const config = {
     files: [resolve(problems.file)],
-    global: { ...global, routerId: global.routerId === "" ? options.hostname : global.routerId },
+    global,
     instances: instances.map((instance) => instance.config),
     services: services.map((service) => service.config),
   };
-  const { files, ...resolved } = content;
-  const hash = createHash("sha256").update(JSON.stringify(resolved)).digest("hex").slice(0, 12);
-  return freeze({ hash, files, ...resolved });
+  return freeze({ hash: hashOf(config), ...config });
+}
+
+/** In pieces: the text of a large configuration in one string costs more than hashing it. */
+function hashOf({ global, instances, services }: Omit<Config, "hash">): string {
+  const hash = createHash("sha256").update(JSON.stringify([global, instances]));
+  for (const service of services) hash.update(JSON.stringify(service));
+  return hash.digest("hex").slice(0, 12);
 }
 
 const DEFAULTS = {
@@ -149,7 +149,7 @@ function readGlobal(
 function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
-    for (const inner of Object.values(value)) freeze(inner);
+    for (const key in value) freeze(value[key]);
   }
   return value;
 }

@@ -7,7 +7,6 @@ export interface ScalarNode {
   readonly text: string;
   /** Nothing written at all (`nopreempt:`). */
   readonly empty: boolean;
-  readonly size: 1;
 }
 
 export interface Entry {
@@ -15,7 +14,7 @@ export interface Entry {
   readonly keyOffset: number;
   readonly value: Node;
   /** Offset of the alias or `<<` that brought the value here. */
-  readonly via?: number | undefined;
+  readonly via: number | undefined;
 }
 
 export interface MapNode {
@@ -26,8 +25,8 @@ export interface MapNode {
   readonly flat: Record<string, string | null | MapNode | ListNode>;
   /** Number of values with every alias written out. */
   readonly size: number;
-  /** Result of the last schema that read this block: an aliased block is read once. */
-  parsed?: { readonly schema: unknown; readonly value: unknown };
+  /** The schema that found this block wrong: an aliased block is reported once. */
+  wrongFor?: unknown;
 }
 
 export interface ListNode {
@@ -47,7 +46,15 @@ export interface Ref<N extends Node = Node> {
   readonly via?: number | undefined;
 }
 
-export const emptyFlat = (): MapNode["flat"] => Object.create(null) as MapNode["flat"];
+/** Values of a scalar, map or list with every alias written out. */
+export const sizeOf = (node: Node): number => (node.kind === "scalar" ? 1 : node.size);
+
+/** Sets a key that may be `__proto__`, which plain assignment would not store. */
+export function setFlat(flat: MapNode["flat"], key: string, node: Node): void {
+  const value = flatValue(node);
+  if (key !== "__proto__") flat[key] = value;
+  else Object.defineProperty(flat, key, { value, enumerable: true, configurable: true, writable: true });
+}
 
 export const flatValue = (node: Node): string | null | MapNode | ListNode =>
   node.kind === "scalar" ? (node.empty ? null : node.text) : node;
@@ -79,8 +86,8 @@ export function mergeMaps(base: MapNode, over: MapNode): MapNode {
         : entry.value;
     entries.set(entry.key, { ...entry, value });
   }
-  const flat = emptyFlat();
-  for (const entry of entries.values()) flat[entry.key] = flatValue(entry.value);
+  const flat: MapNode["flat"] = {};
+  for (const entry of entries.values()) setFlat(flat, entry.key, entry.value);
   return {
     kind: "map",
     offset: base.offset,

@@ -1,4 +1,6 @@
 /** Problems of a configuration file: what, where, and what to do. Secrets never get in here. */
+import type { Entry } from "./nodes.ts";
+import { type SecretRange, secretInLine, secretRanges } from "./secrets.ts";
 
 export interface Problem {
   readonly severity: "error" | "warning";
@@ -13,12 +15,6 @@ export interface Problem {
   readonly snippetLine: string;
   /** 0-based place of the caret in snippetLine. */
   readonly caret: number;
-}
-
-/** Half-open offsets of a value that must not be shown. */
-export interface SecretRange {
-  readonly start: number;
-  readonly end: number;
 }
 
 export interface Finding {
@@ -48,7 +44,11 @@ export function quote(text: string): string {
 export class Problems {
   readonly file: string;
   readonly text: string;
-  readonly secrets: SecretRange[] = [];
+  /** Keys whose values are secrets. */
+  readonly secretEntries: Entry[] = [];
+  /** Set when the file was read to the end: only then the secrets' places are known exactly. */
+  parsed = false;
+  private secrets: readonly SecretRange[] = [];
   errors = 0;
   private readonly found: { severity: "error" | "warning"; finding: Finding }[] = [];
   private readonly seen = new Set<string>();
@@ -110,8 +110,24 @@ export class Problems {
     return { line: low + 1, column: offset - starts[low]! + 1 };
   }
 
+  /** True when a message about this place must not quote from the file. */
+  secretLine(offset: number): boolean {
+    const { begin, end } = this.lineAt(this.locate(offset).line);
+    const range = secretInLine(this.text, begin, end);
+    return range !== undefined && offset >= range.start;
+  }
+
+  private lineAt(line: number): { begin: number; end: number } {
+    const starts = this.starts();
+    const begin = starts[line - 1]!;
+    let end = starts[line] ?? this.text.length;
+    while (end > begin && (this.text[end - 1] === "\n" || this.text[end - 1] === "\r")) end--;
+    return { begin, end };
+  }
+
   /** All problems in the order of the file. */
   list(): Problem[] {
+    this.secrets = secretRanges(this.secretEntries, this.text);
     for (const [kind, index] of this.lintLast) {
       const more = this.lints.get(kind)! - MAX_PER_LINT;
       const entry = this.found[index];
@@ -146,10 +162,7 @@ export class Problems {
   }
 
   private snippet(line: number, column: number): { snippetLine: string; caret: number } {
-    const starts = this.starts();
-    const begin = starts[line - 1]!;
-    let end = starts[line] ?? this.text.length;
-    while (end > begin && (this.text[end - 1] === "\n" || this.text[end - 1] === "\r")) end--;
+    const { begin, end } = this.lineAt(line);
     const masked = this.mask(begin, end, column - 1);
     let { shown, caret } = masked;
     if (shown.length > SNIPPET_WIDTH) {
@@ -163,7 +176,8 @@ export class Problems {
 
   /** Replaces every secret that touches the line; the caret stays on its character. */
   private mask(begin: number, end: number, caret: number): { shown: string; caret: number } {
-    const inLine = this.secrets
+    const guessed = this.parsed ? undefined : secretInLine(this.text, begin, end);
+    const inLine = [...this.secrets, ...(guessed === undefined ? [] : [guessed])]
       .filter((range) => range.start < end && range.end > begin)
       .sort((a, b) => a.start - b.start);
     let shown = "";

@@ -1,46 +1,93 @@
 /** Finds what must not be shown, before anything is shown. */
-import type { Node, ScalarNode } from "./nodes.ts";
-import type { Problems } from "./problem.ts";
+import type { Entry, Node } from "./nodes.ts";
 
-const SECRET_KEY = /pass|secret|passwd|password|authenti/i;
+/** Half-open offsets of text that must not be shown. */
+export interface SecretRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+const SECRET_KEY = /pass|secret|authenti/i;
 /** Words that are no secret inside an authentication block. */
 const HARMLESS = /^(PASS|AH|true|false)$/i;
+const MAX_KNOWN = 10_000;
 
-/** Marks every value under a key that looks like a secret's, misspelt ones included. */
-export function markSecrets(root: Node, problems: Problems): void {
+const known = new Map<string, boolean>();
+/** Misspelt keys count too: `auth_passs` holds the same secret. */
+export function isSecretKey(key: string): boolean {
+  let secret = known.get(key);
+  if (secret === undefined) {
+    secret = SECRET_KEY.test(key);
+    if (known.size < MAX_KNOWN) known.set(key, secret);
+  }
+  return secret;
+}
+
+/** Everything under the given entries, aliased values included. */
+export function secretRanges(entries: readonly Entry[], text: string): SecretRange[] {
+  const out: SecretRange[] = [];
   const seen = new Set<Node>();
-  const visit = (node: Node, secret: boolean): void => {
-    if (node.kind === "scalar") {
-      if (secret) mark(node, problems);
-      return;
-    }
-    if (!secret && seen.has(node)) return;
+  const visit = (node: Node): void => {
+    if (seen.has(node)) return;
     seen.add(node);
-    if (node.kind === "list") for (const item of node.items) visit(item.node, secret);
-    else
-      for (const entry of node.entries) {
-        // Files and variables are only named; their names help whoever reads the problem.
-        const named = secret && (entry.key === "file" || entry.key === "env");
-        visit(entry.value, (secret && !named) || SECRET_KEY.test(entry.key));
-      }
+    if (node.kind === "list") for (const item of node.items) visit(item.node);
+    else if (node.kind === "map") {
+      // Files and variables are only named; their names help whoever reads the problem.
+      for (const { key, value } of node.entries) if (key !== "file" && key !== "env") visit(value);
+    } else if (!HARMLESS.test(node.text)) {
+      out.push({
+        start: node.empty ? lineEndingFrom(text, node.end) : node.offset,
+        end: withComment(text, node.end),
+      });
+    }
   };
-  visit(root, false);
+  for (const entry of entries) {
+    if (entry.value.kind === "scalar" && entry.value.empty) out.push(afterKey(text, entry.keyOffset));
+    visit(entry.value);
+  }
+  return out;
 }
 
-function mark(node: ScalarNode, problems: Problems): void {
-  if (node.end > node.offset && !HARMLESS.test(node.text))
-    problems.secrets.push({ start: node.offset, end: node.end });
+const lineEndingFrom = (text: string, from: number): number => {
+  const end = text.indexOf("\n", from);
+  return end === -1 ? text.length : end;
+};
+
+/** `auth_pass: a #b` reads as "a" and a comment; the writer may have meant all of it. */
+function withComment(text: string, end: number): number {
+  let at = end;
+  while (text[at] === " " || text[at] === "\t") at++;
+  return text[at] === "#" ? lineEndingFrom(text, at) : end;
 }
+
+function afterKey(text: string, keyOffset: number): SecretRange {
+  const end = lineEndingFrom(text, keyOffset);
+  const colon = text.indexOf(":", keyOffset);
+  return { start: colon === -1 || colon > end ? keyOffset : colon + 1, end };
+}
+
+const LOOK_BACK_LINES = 50;
+const LONGEST_LINE = 10_000;
 
 /**
- * The same for a file that can't be parsed: from the value on, to the end of the block that holds it.
- * Without a parse the value's end is unknown, so too much is masked rather than too little.
+ * For a file that could not be read to the end: what to mask of the line [begin, end).
+ * The value's end is unknown, so too much is masked rather than too little.
  */
-export function markSecretsInText(problems: Problems): void {
-  const { text } = problems;
-  const pattern = /^([ \t-]*)(.*?(?:pass|secret|authenti)[^:\n]*:)(.*(?:\n(?:\1[ \t]+.*|[ \t]*(?=\n)))*)/gim;
-  for (const match of text.matchAll(pattern)) {
-    const start = match.index + match[1]!.length + match[2]!.length;
-    if (match[3]!.trim() !== "") problems.secrets.push({ start, end: start + match[3]!.length });
+export function secretInLine(text: string, begin: number, end: number): SecretRange | undefined {
+  const line = text.slice(begin, Math.min(end, begin + LONGEST_LINE));
+  const match = /(?:pass|secret)[^\s:]*["']?[ \t]*:/i.exec(line);
+  if (match) return { start: begin + match.index + match[0].length, end };
+  const indent = indentOf(line);
+  let lineEnd = begin - 1;
+  for (let i = 0; i < LOOK_BACK_LINES && lineEnd > 0; i++) {
+    const lineBegin = text.lastIndexOf("\n", lineEnd - 1) + 1;
+    const before = text.slice(lineBegin, Math.min(lineEnd, lineBegin + LONGEST_LINE));
+    if (before.trim() !== "" && indentOf(before) < indent) {
+      return /(?:pass|secret)[^\s:]*["']?[ \t]*:/i.test(before) ? { start: begin + indent, end } : undefined;
+    }
+    lineEnd = lineBegin - 1;
   }
+  return undefined;
 }
+
+const indentOf = (line: string): number => line.length - line.trimStart().length;

@@ -10,14 +10,15 @@ import {
 } from "js-yaml";
 import {
   type Entry,
-  emptyFlat,
-  flatValue,
   type ListNode,
   type MapNode,
   type Node,
   type ScalarNode,
+  setFlat,
+  sizeOf,
 } from "./nodes.ts";
 import { type Problems, quote } from "./problem.ts";
+import { isSecretKey } from "./secrets.ts";
 
 export const MAX_BYTES = 32 * 1024 * 1024;
 const MAX_DEPTH = 64;
@@ -74,7 +75,8 @@ function syntaxError(problems: Problems, error: unknown): void {
     const offset = Math.min(error.mark?.position ?? 0, problems.text.length);
     problems.error({
       offset,
-      message: `YAML syntax: ${error.reason}`,
+      // A password that starts with ! or & is quoted back by the parser.
+      message: `YAML syntax: ${problems.secretLine(offset) ? error.reason.replace(/".*"/s, "the value") : error.reason}`,
       hint: syntaxHint(problems.text, offset, error.reason),
     });
   } else
@@ -91,6 +93,13 @@ function syntaxHint(text: string, offset: number, reason: string): string | unde
   return undefined;
 }
 
+interface Properties {
+  readonly anchorStart: number;
+  readonly anchorEnd: number;
+  readonly tagStart: number;
+  readonly tagEnd: number;
+}
+
 /** Turns the parser's flat events into nodes in one pass. */
 class Builder {
   private index = 0;
@@ -99,6 +108,8 @@ class Builder {
   private readonly events: readonly Event[];
   private readonly problems: Problems;
   private fatal = false;
+  /** Place of the alias that gave the last value. */
+  private via: number | undefined;
 
   constructor(events: readonly Event[], problems: Problems) {
     this.events = events;
@@ -116,7 +127,7 @@ class Builder {
       return undefined;
     }
     this.index = 1;
-    const { node } = this.value(0);
+    const node = this.value(0);
     if (this.fatal) return undefined;
     this.index++;
     if (this.index < this.events.length) {
@@ -137,7 +148,7 @@ class Builder {
       });
       return undefined;
     }
-    if (node.size > MAX_EXPANDED) {
+    if (sizeOf(node) > MAX_EXPANDED) {
       problems.error({
         offset: node.offset,
         message: `aliases expand this file to more than ${MAX_EXPANDED.toLocaleString("en")} values`,
@@ -155,29 +166,30 @@ class Builder {
     return 0;
   }
 
-  /** One value; `at` is its place when nothing is written. */
-  private value(at: number): { node: Node; via?: number } {
+  /** One value; `at` is its place when nothing is written. Sets `via`. */
+  private value(at: number): Node {
     const event = this.events[this.index++]!;
     switch (event.type) {
       case EVENT_ID.SCALAR:
-        return { node: this.scalar(event, at) };
+        this.via = undefined;
+        return this.scalar(event, at);
       case EVENT_ID.ALIAS:
+        this.via = event.anchorStart - 1;
         return this.alias(event.anchorStart, event.anchorEnd);
-      case EVENT_ID.SEQUENCE: {
-        this.properties(event, "!!seq");
-        const node = this.list(event.start);
-        this.anchor(event, node);
-        return { node };
-      }
-      case EVENT_ID.MAPPING: {
-        this.properties(event, "!!map");
-        const node = this.map(event.start);
-        this.anchor(event, node);
-        return { node };
-      }
+      case EVENT_ID.SEQUENCE:
+        return this.anchored(event, "!!seq", this.list(event.start));
+      case EVENT_ID.MAPPING:
+        return this.anchored(event, "!!map", this.map(event.start));
       default:
         throw new Error(`unexpected YAML event ${event.type}`);
     }
+  }
+
+  private anchored(event: Properties, tag: string, node: Node): Node {
+    this.properties(event, tag);
+    this.anchor(event, node);
+    this.via = undefined;
+    return node;
   }
 
   private scalar(event: ScalarEvent, at: number): ScalarNode {
@@ -197,7 +209,6 @@ class Builder {
       end: offset === undefined ? at : end,
       text,
       empty,
-      size: 1,
     };
     if (event.anchorStart !== -1) this.anchor(event, node);
     return node;
@@ -213,12 +224,12 @@ class Builder {
   }
 
   private list(offset: number): ListNode {
-    const items: { node: Node; via?: number }[] = [];
+    const items: { node: Node; via: number | undefined }[] = [];
     let size = 1;
     while (this.events[this.index]!.type !== EVENT_ID.POP) {
-      const item = this.value(offset);
-      items.push(item);
-      size += item.node.size;
+      const node = this.value(offset);
+      items.push({ node, via: this.via });
+      size += sizeOf(node);
     }
     this.index++;
     return { kind: "list", offset, items, size };
@@ -226,26 +237,36 @@ class Builder {
 
   private map(offset: number): MapNode {
     const entries: Entry[] = [];
-    const flat = emptyFlat();
+    const flat: MapNode["flat"] = {};
     const merges: { node: Node; at: number; via: number }[] = [];
     let size = 1;
     while (this.events[this.index]!.type !== EVENT_ID.POP) {
       const keyEvent = this.events[this.index]!;
-      const { node: keyNode } = this.value(offset);
-      const key = keyNode.kind === "scalar" ? keyNode.text : undefined;
-      const keyOffset = keyEvent.type === EVENT_ID.ALIAS ? keyEvent.anchorStart - 1 : keyNode.offset;
-      const { node, via } = this.value(keyOffset);
+      let key: string | undefined;
+      let keyOffset: number;
+      if (keyEvent.type === EVENT_ID.SCALAR && keyEvent.fast && keyEvent.anchorStart === -1) {
+        // Nearly every key: no node needed for it.
+        this.index++;
+        key = this.problems.text.slice(keyEvent.valueStart, keyEvent.valueEnd);
+        keyOffset = isQuoted(keyEvent) ? keyEvent.valueStart - 1 : keyEvent.valueStart;
+      } else {
+        const keyNode = this.value(offset);
+        key = keyNode.kind === "scalar" ? keyNode.text : undefined;
+        keyOffset = keyEvent.type === EVENT_ID.ALIAS ? keyEvent.anchorStart - 1 : keyNode.offset;
+      }
+      const node = this.value(keyOffset);
+      const { via } = this;
       if (key === undefined)
         this.problems.error({ offset: keyOffset, message: "a key must be text, not a block or list" });
       else if (key === "<<" && keyEvent.type === EVENT_ID.SCALAR && keyEvent.style === SCALAR_STYLE.PLAIN)
         merges.push({ node, at: keyOffset, via: via ?? keyOffset });
-      else if (key in flat) this.duplicate(entries, key, keyOffset);
+      else if (Object.hasOwn(flat, key)) this.duplicate(entries, key, keyOffset);
       else {
-        entries.push(
-          via === undefined ? { key, keyOffset, value: node } : { key, keyOffset, value: node, via },
-        );
-        flat[key] = flatValue(node);
-        size += node.size;
+        const entry = { key, keyOffset, value: node, via };
+        entries.push(entry);
+        setFlat(flat, key, node);
+        if (isSecretKey(key)) this.problems.secretEntries.push(entry);
+        size += sizeOf(node);
       }
     }
     this.index++;
@@ -281,10 +302,10 @@ class Builder {
       }
       for (const entry of source.node.entries) {
         if (++this.merged > MAX_MERGED) return this.tooMany(merge.at, size);
-        if (entry.key in flat) continue;
+        if (Object.hasOwn(flat, entry.key)) continue;
         entries.push({ ...entry, via: source.via ?? merge.via });
-        flat[entry.key] = flatValue(entry.value);
-        size += entry.value.size;
+        setFlat(flat, entry.key, entry.value);
+        size += sizeOf(entry.value);
       }
     }
     return size;
@@ -300,37 +321,38 @@ class Builder {
     return size;
   }
 
-  private alias(start: number, end: number): { node: Node; via: number } {
+  private alias(start: number, end: number): Node {
     const name = this.problems.text.slice(start, end);
     const node = this.anchors.get(name);
-    if (node !== undefined) return { node, via: start - 1 };
+    if (node !== undefined) return node;
+    const shown = this.problems.secretLine(start) ? "" : ` ${quote(`*${name}`)}`;
     this.problems.error({
       offset: start - 1,
-      message: `alias ${quote(`*${name}`)} has no anchor before it`,
-      hint: `mark the block to repeat with &${name}, above this line and outside this block`,
+      message: `alias${shown} has no anchor before it`,
+      hint: "mark the block to repeat with &NAME above this line; text that starts with * needs quotes",
     });
     this.fatal = true;
-    return {
-      node: { kind: "scalar", offset: start - 1, end, text: "", empty: true, size: 1 },
-      via: start - 1,
-    };
+    return { kind: "scalar", offset: start - 1, end, text: "", empty: true };
   }
 
-  private anchor(event: { anchorStart: number; anchorEnd: number }, node: Node): void {
+  private anchor(event: Properties, node: Node): void {
     if (event.anchorStart !== -1)
       this.anchors.set(this.problems.text.slice(event.anchorStart, event.anchorEnd), node);
   }
 
   /** Tags change types; here every type comes from the key's schema. */
-  private properties(event: { tagStart: number; tagEnd: number }, allowed: string): void {
+  private properties(event: Properties, allowed: string): void {
     if (event.tagStart === -1) return;
     const tag = this.problems.text.slice(event.tagStart, event.tagEnd);
-    if (tag !== allowed && tag !== "!")
-      this.problems.error({
-        offset: event.tagStart,
-        message: `YAML tag ${quote(tag)} is not used here`,
-        hint: "remove the tag",
-      });
+    if (tag === allowed || tag === "!") return;
+    const shown = this.problems.secretLine(event.tagStart) ? "" : ` ${quote(tag)}`;
+    this.problems.error({
+      offset: event.tagStart,
+      message: `YAML tag${shown} is not used here`,
+      hint: "remove the tag; text that starts with ! needs quotes",
+    });
+    // What follows a tag is often the rest of unquoted text.
+    this.fatal = true;
   }
 }
 
