@@ -25,8 +25,6 @@ const client = new Axios({
   responseType: "stream",
   maxContentLength: MAX_BODY_BYTES,
   validateStatus: () => true,
-  transformRequest: [],
-  transformResponse: [],
 });
 
 /** Runs one probe of `cfg.urls[urlIndex]`; never rejects. An abort of `signal` ends it at once. */
@@ -64,18 +62,16 @@ async function request(
   }
   const { status, data } = await client.request({
     url: url.path,
-    headers: { Host: host, "User-Agent": "vipward", Accept: "*/*", Connection: "close" },
-    ...(signal === undefined ? {} : { signal }),
     adapter: exchangeAdapter({
       connectIp: cfg.connectIp,
       connectPort: cfg.connectPort,
       ...(cfg.bindTo === undefined ? {} : { bindTo: cfg.bindTo }),
-      httpVersion: cfg.httpProtocol,
-      target: requestTarget(url.path),
+      head: requestHead(cfg, url, host),
       connectTimeout: cfg.connectTimeout,
       responseTimeout: cfg.connectTimeout,
       wantBody: accepted,
       maxBody: MAX_BODY_BYTES,
+      ...(signal === undefined ? {} : { signal }),
     }),
   });
   if (!accepted(status)) return failed({ reason: "bad-status", detail: statusDetail(status) }, started);
@@ -110,6 +106,10 @@ function hostOf(address: string, port: number): string {
   const host = bare.includes(":") ? `[${bare}]` : bare;
   return port === 80 ? host : `${host}:${port}`;
 }
+
+const requestHead = (cfg: HttpGetConfig, url: HttpUrlConfig, host: string): string =>
+  `GET ${requestTarget(url.path)} HTTP/${cfg.httpProtocol}\r\nHost: ${host}\r\n` +
+  "User-Agent: vipward\r\nAccept: */*\r\nConnection: close\r\n\r\n";
 
 /** The path as configured; only what would break the request line is percent-encoded (as UTF-8). */
 function requestTarget(path: string): string {
