@@ -67,6 +67,7 @@ export class Reconciler {
   #fingerprint: string | undefined;
   /** Edits made while our own operations ran would hide in the fingerprint taken after them. */
   #unverified = false;
+  /** Milliseconds a service, by the last dump. */
   #dumpCost = 0;
   #dumpFailures = 0;
   #nextDumpAttempt = 0;
@@ -195,7 +196,7 @@ export class Reconciler {
     if (!ticked) return false;
     const age = now - (this.#observed?.at ?? 0);
     if (age >= this.#options.resyncInterval) return true;
-    if (this.#unverified && age * VERIFY_SHARE >= this.#dumpCost) return true;
+    if (this.#unverified && age * VERIFY_SHARE >= this.#dumpCost * this.#known.size) return true;
     const fingerprint = await this.#options.dataplane.fingerprint();
     return fingerprint !== this.#fingerprint;
   }
@@ -210,7 +211,7 @@ export class Reconciler {
     const before = this.#known;
     this.#known = value.table;
     this.#observed = { value, at: now() };
-    this.#dumpCost = now() - started;
+    this.#dumpCost = (now() - started) / Math.max(1, value.table.size);
     this.#fingerprint = fingerprint;
     this.#unverified = false;
     this.#dumpFailures = 0;

@@ -53,6 +53,8 @@ export class Exchange {
   readonly #transport: NetlinkTransport;
   readonly #writer = new NetlinkWriter(1 << 16);
   #seq = 0;
+  /** The last exchange did not come to its end. */
+  #abandoned = false;
 
   constructor(transport: NetlinkTransport) {
     this.#transport = transport;
@@ -71,9 +73,11 @@ export class Exchange {
     for (;;) {
       for (const message of this.#receive()) {
         if (message.seq !== seq) continue;
-        if (isLast(message)) return payloads;
-        payloads.push(message.payload);
-        if ((message.flags & NLM_F_MULTI) === 0) return payloads;
+        const last = isLast(message);
+        if (!last) payloads.push(message.payload);
+        if (!last && (message.flags & NLM_F_MULTI) !== 0) continue;
+        this.#abandoned = false;
+        return payloads;
       }
     }
   }
@@ -96,6 +100,7 @@ export class Exchange {
       if (error instanceof NetlinkFailure) return { refusals, unknown: error.code };
       throw error;
     }
+    this.#abandoned = false;
     return { refusals };
   }
 
@@ -117,8 +122,9 @@ export class Exchange {
   }
 
   #send(): void {
-    // Left over from an exchange that was given up; an unfinished dump would make the next one EBUSY.
-    this.#transport.drain();
+    // Of an exchange that was given up answers may come yet, and an unfinished dump makes the next one EBUSY.
+    if (this.#abandoned) this.#transport.drain();
+    this.#abandoned = true;
     try {
       this.#transport.send(this.#writer.bytes());
     } catch (error) {

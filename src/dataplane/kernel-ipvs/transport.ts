@@ -14,5 +14,13 @@ export interface NetlinkTransport {
 /** Holds the refusals of a whole batch; the kernel grants it only to root. */
 const RECEIVE_BUFFER = 4 << 20;
 
-export const openTransport = (): NetlinkTransport =>
-  NetlinkSocket.open(NETLINK_GENERIC, { receiveBuffer: RECEIVE_BUFFER });
+export function openTransport(): NetlinkTransport {
+  const socket = NetlinkSocket.open(NETLINK_GENERIC, { receiveBuffer: RECEIVE_BUFFER });
+  return {
+    send: (bytes) => socket.send(bytes),
+    // The answer is there already: the deadline's clock reading is only for when it is not.
+    receive: (timeoutMs) => socket.tryReceive() ?? (timeoutMs > 0 ? socket.receive(timeoutMs) : undefined),
+    drain: () => socket.drain(),
+    close: () => socket.close(),
+  };
+}
