@@ -28,7 +28,7 @@ export function readBlock<S extends z.ZodType>(
   problems: Problems,
 ): z.output<S> | undefined {
   const { node } = ref;
-  if (node.wrongFor === block) return undefined;
+  if (node.wrongFor === block && (ref.via === undefined || node.wrongVia)) return undefined;
   const same = cache.get(block) ?? new Map<string, unknown>();
   cache.set(block, same);
   const signature = signatureOf(node);
@@ -40,6 +40,7 @@ export function readBlock<S extends z.ZodType>(
     return result.data;
   }
   node.wrongFor = block;
+  node.wrongVia = ref.via !== undefined;
   for (const issue of result.error.issues) report(ref, block, issue as z.core.$ZodIssue, problems);
   return undefined;
 }

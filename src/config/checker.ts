@@ -169,12 +169,12 @@ function readUrl(item: Ref, virtualhost: string | undefined, context: Context): 
   const keys = readBlock(item, schemas().url, context.problems);
   const statusRef = child(item, "status_code");
   const statusCodes = statusRef === undefined ? [[200, 299] as const] : readStatusCodes(statusRef, context);
-  if (keys === undefined || statusCodes === undefined) return undefined;
-  if (!keys.path.startsWith("/")) {
+  if (keys !== undefined && !keys.path.startsWith("/")) {
     const place = child(item, "path")!;
     context.problems.error({ offset: place.node.offset, message: "path must start with /", via: place.via });
     return undefined;
   }
+  if (keys === undefined || statusCodes === undefined) return undefined;
   const host = keys.virtualhost ?? virtualhost;
   return { path: keys.path, statusCodes, ...(host === undefined ? {} : { virtualhost: host }) };
 }

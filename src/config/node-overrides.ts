@@ -2,7 +2,6 @@
 import type { Context } from "./context.ts";
 import { child, isMap, type MapNode, mergeMaps } from "./nodes.ts";
 import { quote } from "./problem.ts";
-import { suggest } from "./suggest.ts";
 
 /** The file as this node sees it. */
 export function applyNode(root: MapNode, context: Context): MapNode {
@@ -26,14 +25,10 @@ export function applyNode(root: MapNode, context: Context): MapNode {
     options.node === undefined ? [options.hostname, options.hostname.split(".")[0]!] : [options.node];
   const entry = nodes.node.entries.find((candidate) => wanted.includes(candidate.key));
   if (entry === undefined) {
-    const near = suggest(wanted[0]!, names);
     problems.error({
       offset: nodes.at,
       message: `nodes has no ${quote(wanted[0]!)}`,
-      hint:
-        near === undefined
-          ? `it has ${names.slice(0, 20).join(", ")}: choose with --node`
-          : `did you mean --node ${near}?`,
+      hint: `it has ${names.slice(0, 20).join(", ")}: choose one with --node`,
     });
     return root;
   }

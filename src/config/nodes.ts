@@ -27,6 +27,8 @@ export interface MapNode {
   readonly size: number;
   /** The schema that found this block wrong: an aliased block is reported once. */
   wrongFor?: unknown;
+  /** Its problems name an alias already. */
+  wrongVia?: boolean;
 }
 
 export interface ListNode {

@@ -51,7 +51,8 @@ export class Problems {
   private secrets: readonly SecretRange[] = [];
   errors = 0;
   private readonly found: { severity: "error" | "warning"; finding: Finding }[] = [];
-  private readonly seen = new Set<string>();
+  /** Index in `found` by place and message. */
+  private readonly seen = new Map<string, number>();
   private readonly lints = new Map<string, number>();
   /** Index in `found` of the last shown problem of a lint kind. */
   private readonly lintLast = new Map<string, number>();
@@ -86,9 +87,14 @@ export class Problems {
   }
   private push(severity: "error" | "warning", finding: Finding): boolean {
     const key = `${finding.offset} ${finding.message}`;
-    // One value reached through several aliases is one problem.
-    if (this.seen.has(key)) return false;
-    this.seen.add(key);
+    const before = this.seen.get(key);
+    if (before !== undefined) {
+      // One value reached through several aliases is one problem; the first alias is named.
+      const { finding: first } = this.found[before]!;
+      if (first.via === undefined) this.found[before]!.finding = { ...first, via: finding.via };
+      return false;
+    }
+    this.seen.set(key, this.found.length);
     this.found.push({ severity, finding });
     return true;
   }
@@ -135,7 +141,10 @@ export class Problems {
       const hint = entry.finding.hint === undefined ? "" : `${entry.finding.hint}; `;
       entry.finding = { ...entry.finding, hint: `${hint}${more} more like this not shown` };
     }
-    const sorted = [...this.found].sort((a, b) => a.finding.offset - b.finding.offset);
+    const rank = { error: 0, warning: 1 };
+    const sorted = [...this.found].sort(
+      (a, b) => a.finding.offset - b.finding.offset || rank[a.severity] - rank[b.severity],
+    );
     const out = sorted.map(({ severity, finding }) => this.place(severity, finding));
     if (this.errors > MAX_ERRORS) {
       out.push(bareProblem(this.file, `${this.errors - MAX_ERRORS} more errors not shown`));
@@ -155,8 +164,8 @@ export class Problems {
       file: this.file,
       line,
       column,
-      message: finding.message,
-      ...(hints.length > 0 ? { hint: hints.join("; ") } : {}),
+      message: clean(finding.message),
+      ...(hints.length > 0 ? { hint: clean(hints.join("; ")) } : {}),
       ...this.snippet(line, column),
     };
   }

@@ -32,14 +32,23 @@ export interface ServiceDefaults {
 type ServerKeys = z.output<ReturnType<typeof schemas>["server"]["schema"]>;
 const NO_KEYS: ServerKeys = {};
 
-export function readServers(service: Ref<MapNode>, from: ServiceDefaults, context: Context): PlacedServer[] {
+/** The real servers that could be read; `complete` when that is all of them. */
+export function readServers(
+  service: Ref<MapNode>,
+  from: ServiceDefaults,
+  context: Context,
+): { readonly servers: readonly PlacedServer[]; readonly complete: boolean } {
   const ref = child(service, "real_server");
-  if (ref === undefined) return [];
-  const out: PlacedServer[] = [];
+  if (ref === undefined) return { servers: [], complete: true };
+  const servers: PlacedServer[] = [];
+  let complete = true;
   const seen = new Map<string, Ref>();
   for (const { name, block } of named(ref, "real_server", context.problems)) {
     const server = readServer(name, block, from, context);
-    if (server === undefined) continue;
+    if (server === undefined) {
+      complete = false;
+      continue;
+    }
     const first = seen.get(server.config.key);
     if (first !== undefined) {
       const hint = `first at ${context.problems.line(first.at)}`;
@@ -51,10 +60,10 @@ export function readServers(service: Ref<MapNode>, from: ServiceDefaults, contex
       });
     } else {
       seen.set(server.config.key, block);
-      out.push(server);
+      servers.push(server);
     }
   }
-  return out;
+  return { servers, complete };
 }
 
 function readServer(

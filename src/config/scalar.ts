@@ -50,11 +50,17 @@ export const flag = () =>
     return value === undefined ? { message: `${show(text)} is not true or false` } : { value };
   }, true);
 
-export const choice = <T extends string>(values: readonly T[], aliases: Readonly<Record<string, T>> = {}) =>
+/** `quiet` does not quote what was written: it may be a password in the wrong place. */
+export const choice = <T extends string>(
+  values: readonly T[],
+  { aliases = {}, quiet = false }: { aliases?: Readonly<Record<string, T>>; quiet?: boolean } = {},
+) =>
   scalar<T>((text) => {
     const folded = text.toLowerCase();
     const value = values.find((candidate) => candidate.toLowerCase() === folded) ?? aliases[folded];
-    return value === undefined ? { message: `${show(text)} is not one of ${values.join(", ")}` } : { value };
+    return value === undefined
+      ? { message: `${quiet ? "" : `${show(text)} is `}not one of ${values.join(", ")}` }
+      : { value };
   });
 
 /** Text that goes into a request line or header, or names something: no blanks, no controls. */

@@ -34,7 +34,8 @@ const checkDefaults = () => ({
 
 const FORWARDING = ["NAT", "DR", "TUN", "FULLNAT"] as const;
 /** ipvsadm's words beside keepalived's. */
-const forwarding = () => choice(FORWARDING, { masq: "NAT", route: "DR", tunnel: "TUN" }).optional();
+const forwarding = () =>
+  choice(FORWARDING, { aliases: { masq: "NAT", route: "DR", tunnel: "TUN" } }).optional();
 
 const rootBlock = () =>
   block("the file", {
@@ -87,7 +88,7 @@ const instanceBlock = () =>
 
 const authenticationBlock = () =>
   block("authentication", {
-    auth_type: choice(["PASS", "AH"]),
+    auth_type: choice(["PASS", "AH"], { quiet: true }),
     auth_pass: nested().optional(),
   });
 

@@ -48,6 +48,12 @@ export function secretRanges(entries: readonly Entry[], text: string): SecretRan
   return out;
 }
 
+function skipBlanks(text: string, from: number): number {
+  let at = from;
+  while (text[at] === " " || text[at] === "\t") at++;
+  return at;
+}
+
 const lineEndingFrom = (text: string, from: number): number => {
   const end = text.indexOf("\n", from);
   return end === -1 ? text.length : end;
@@ -55,15 +61,14 @@ const lineEndingFrom = (text: string, from: number): number => {
 
 /** `auth_pass: a #b` reads as "a" and a comment; the writer may have meant all of it. */
 function withComment(text: string, end: number): number {
-  let at = end;
-  while (text[at] === " " || text[at] === "\t") at++;
+  const at = skipBlanks(text, end);
   return text[at] === "#" ? lineEndingFrom(text, at) : end;
 }
 
 function afterKey(text: string, keyOffset: number): SecretRange {
   const end = lineEndingFrom(text, keyOffset);
   const colon = text.indexOf(":", keyOffset);
-  return { start: colon === -1 || colon > end ? keyOffset : colon + 1, end };
+  return { start: colon === -1 || colon > end ? keyOffset : skipBlanks(text, colon + 1), end };
 }
 
 const LOOK_BACK_LINES = 50;
@@ -76,7 +81,7 @@ const LONGEST_LINE = 10_000;
 export function secretInLine(text: string, begin: number, end: number): SecretRange | undefined {
   const line = text.slice(begin, Math.min(end, begin + LONGEST_LINE));
   const match = /(?:pass|secret)[^\s:]*["']?[ \t]*:/i.exec(line);
-  if (match) return { start: begin + match.index + match[0].length, end };
+  if (match) return { start: skipBlanks(text, begin + match.index + match[0].length), end };
   const indent = indentOf(line);
   let lineEnd = begin - 1;
   for (let i = 0; i < LOOK_BACK_LINES && lineEnd > 0; i++) {

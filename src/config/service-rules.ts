@@ -22,10 +22,14 @@ export function checkService(service: PlacedService, keys: ServiceKeys, context:
       via: ref.via,
     });
   checkQuorum(service, keys, context);
-  lint(service, context);
+  if (service.complete) lint(service, context);
 }
 
-function checkQuorum({ config, ref }: PlacedService, keys: ServiceKeys, { problems }: Context): void {
+function checkQuorum(
+  { config, ref, complete }: PlacedService,
+  keys: ServiceKeys,
+  { problems }: Context,
+): void {
   const { quorum, hysteresis, realServers } = config;
   const sum = realServers.reduce((total, server) => total + server.weight, 0);
   const weights = `the weights add up to ${sum}${realServers.length > 1 && realServers.length <= 8 ? ` (${realServers.map((s) => s.weight).join(" + ")})` : ""}`;
@@ -35,6 +39,7 @@ function checkQuorum({ config, ref }: PlacedService, keys: ServiceKeys, { proble
       message: `hysteresis ${hysteresis} must be below quorum ${quorum}`,
       hint: "quorum is gained at quorum + hysteresis and lost below quorum - hysteresis",
     });
+  if (!complete) return;
   if (quorum > sum && keys.quorum !== undefined)
     problems.error({
       ...at(ref, "quorum"),
@@ -44,7 +49,10 @@ function checkQuorum({ config, ref }: PlacedService, keys: ServiceKeys, { proble
   else if (quorum > sum)
     problems.warn("no-weight", {
       ...at(ref, "real_server"),
-      message: "no real server has a weight above 0: nothing will serve",
+      message:
+        realServers.length === 0
+          ? "no real_server: nothing will serve"
+          : "no real server has a weight above 0: nothing will serve",
     });
   else if (quorum + hysteresis > sum)
     problems.warn("hysteresis", {
@@ -54,7 +62,7 @@ function checkQuorum({ config, ref }: PlacedService, keys: ServiceKeys, { proble
     });
 }
 
-function lint({ config, ref, servers }: PlacedService, { problems }: Context): void {
+function lint({ config, ref }: PlacedService, { problems }: Context): void {
   const slow = config.realServers.some((server) =>
     server.checkers.some((c) => c.delayLoop >= DEFAULT_DELAY_LOOP_MS),
   );
@@ -64,10 +72,10 @@ function lint({ config, ref, servers }: PlacedService, { problems }: Context): v
       message: "checks run only every 60 s or more: a dead real server keeps its clients that long",
       hint: "set delay_loop to a few seconds",
     });
-  if (config.sorryServer === undefined && config.quorum === 1 && servers.length > 1)
+  if (config.sorryServer === undefined && config.quorum === 1 && config.realServers.length > 1)
     problems.warn("sorry", {
       offset: ref.at,
-      message: `no sorry_server, and quorum 1 of ${servers.length}: the last real server alone must carry everything`,
+      message: `no sorry_server, and quorum 1 of ${config.realServers.length}: the last real server alone must carry everything`,
       hint: "give sorry_server and a quorum, or ignore this where one server is enough",
       via: ref.via,
     });

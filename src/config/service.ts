@@ -7,14 +7,15 @@ import { fullnatRefused, readForwarding } from "./forwarding.ts";
 import type { DestinationConfig, Forwarding, ServiceConfig, TransportProtocol } from "./model.ts";
 import { child, isMap, type MapNode, type Ref } from "./nodes.ts";
 import { quote } from "./problem.ts";
-import { type PlacedServer, readServers } from "./real-server.ts";
+import { readServers } from "./real-server.ts";
 import { schemas } from "./schema.ts";
 import { checkService } from "./service-rules.ts";
 
 export interface PlacedService {
   readonly config: ServiceConfig;
   readonly ref: Ref<MapNode>;
-  readonly servers: readonly PlacedServer[];
+  /** False when some of its real servers could not be read: what they would change is not judged then. */
+  readonly complete: boolean;
 }
 
 export type ServiceKeys = NonNullable<ReturnType<typeof readServiceKeys>>;
@@ -67,7 +68,7 @@ function readService(name: string, block: Ref, context: Context): PlacedService 
   const protocol: TransportProtocol = endpoint.protocol ?? keys.protocol ?? "tcp";
   const forwarding = readForwarding(keys, block, context) ?? "NAT";
   const key = `${protocol} ${endpoint.address}:${endpoint.port}`;
-  const servers = readServers(
+  const { servers, complete } = readServers(
     block,
     { serviceKey: key, port: endpoint.port, forwarding, defaults: keys },
     context,
@@ -90,7 +91,7 @@ function readService(name: string, block: Ref, context: Context): PlacedService 
     ...(sorryServer === undefined ? {} : { sorryServer }),
     realServers: servers.map((server) => server.config),
   };
-  const service = { config, ref: block, servers };
+  const service = { config, ref: block, complete };
   checkService(service, keys, context);
   return service;
 }
