@@ -41,7 +41,7 @@ export interface Ack {
 /** Reads an NLMSG_ERROR message; undefined when the message is none. */
 export function readAck(message: NetlinkMessage): Ack | undefined {
   if (message.type !== NLMSG_ERROR || message.data.length < 4) return undefined;
-  const errno = -getI32(message.data, 0);
+  const errno = Math.abs(getI32(message.data, 0));
   const text = (message.flags & NLM_F_ACK_TLVS) !== 0 ? extendedText(message) : undefined;
   return text === undefined ? { errno } : { errno, text };
 }
@@ -142,5 +142,5 @@ export function refused(ack: Ack, what: string): SystemError {
 }
 
 function doneStatus(message: NetlinkMessage): Ack {
-  return { errno: message.data.length >= 4 ? -getI32(message.data, 0) : 0 };
+  return { errno: message.data.length >= 4 ? Math.abs(getI32(message.data, 0)) : 0 };
 }

@@ -43,17 +43,21 @@ export class RtNetlink {
   readonly #socket: NetlinkSocket;
   readonly #requester: NetlinkRequester;
   /** Renewals have their own socket, so that their late acks never meet a synchronous request. */
-  #renewals: { socket: NetlinkSocket; requester: NetlinkRequester } | undefined;
+  readonly #renewalSocket: NetlinkSocket;
+  readonly #renewalRequester: NetlinkRequester;
   #renewing: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  private constructor(socket: NetlinkSocket) {
+  private constructor(socket: NetlinkSocket, renewals: NetlinkSocket) {
     this.#socket = socket;
     this.#requester = new NetlinkRequester(socket);
+    this.#renewalSocket = renewals;
+    this.#renewalRequester = new NetlinkRequester(renewals);
   }
 
+  /** Serves the network namespace the thread is in now, wherever it is later. */
   static open(): RtNetlink {
-    return new RtNetlink(NetlinkSocket.open(NETLINK_ROUTE));
+    return new RtNetlink(NetlinkSocket.open(NETLINK_ROUTE), NetlinkSocket.open(NETLINK_ROUTE));
   }
 
   links(): LinkInfo[] {
@@ -107,9 +111,7 @@ export class RtNetlink {
 
   async #renewAll(requests: readonly AddressRequest[]): Promise<readonly (SystemError | undefined)[]> {
     if (requests.length === 0 || this.#closed) return requests.map(() => undefined);
-    this.#renewals ??= openRenewals();
-    const { socket, requester } = this.#renewals;
-    const what = "renew the leases";
+    const requester = this.#renewalRequester;
     const seqs = requests.map(() => requester.nextSeq());
     const messages = requests.map((request, i) =>
       encodeMessage(
@@ -119,12 +121,8 @@ export class RtNetlink {
         payload(request),
       ),
     );
-    await socket.sendAsync(Buffer.concat(messages));
-    if (this.#closed) {
-      socket.close();
-      return requests.map(() => undefined);
-    }
-    return requester.acks(seqs, what).map((ack, i) => {
+    await this.#renewalSocket.sendAsync(Buffer.concat(messages));
+    return requester.acks(seqs, "renew the leases").map((ack, i) => {
       const request = requests[i];
       return ack.errno === 0 || !request ? undefined : refused(ack, `renew ${where(request)}`);
     });
@@ -135,13 +133,8 @@ export class RtNetlink {
     this.#closed = true;
     this.#socket.close();
     // A send in flight still uses the descriptor: close it after that.
-    this.#renewing = this.#renewing.then(() => this.#renewals?.socket.close());
+    void this.#renewing.then(() => this.#renewalSocket.close());
   }
-}
-
-function openRenewals(): { socket: NetlinkSocket; requester: NetlinkRequester } {
-  const socket = NetlinkSocket.open(NETLINK_ROUTE);
-  return { socket, requester: new NetlinkRequester(socket) };
 }
 
 const payload = (request: AddressRequest) => (out: AttrStream) => encodeAddress(request, out);
