@@ -84,6 +84,11 @@ function program(done: (status: Promise<number>) => void): Command {
     .command("demo")
     .description("two directors, two web servers and a client on this machine, failing over before your eyes")
     .addOption(new Option("--dataplane <which>").choices(["kernel", "userspace", "auto"]).default("auto"))
+    .addOption(new Option("--inside").hideHelp())
+    .addOption(new Option("--web <name>").hideHelp())
+    .addOption(new Option("--client <url>").hideHelp())
+    .addOption(new Option("--every <ms>").hideHelp())
+    .addOption(new Option("--timeout <ms>").hideHelp())
     .action((options) =>
       done(import("./cli/demo.ts").then(({ demoCommand }) => demoCommand({ ...options, entries: ENTRIES }))),
     );
