@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Dataplane } from "../../src/dataplane/port.ts";
+import { startRelay } from "../../src/dataplane/userspace/relay.ts";
 import { ms } from "../../src/units.ts";
 import {
   ask,
@@ -103,6 +104,49 @@ describe("relayed data", () => {
     expect(Number(taken)).toBeLessThan(total / 2);
     expect(backend.sockets[0]!.writableLength).toBeGreaterThan(0);
     expect((await readAll(client)).length).toBe(total);
+  });
+});
+
+describe("buffers of a relay", () => {
+  it.each(["client", "backend"])("stay small while the %s does not read", async (slow) => {
+    const chunk = Buffer.alloc(256 * 1024);
+    /** Writes for as long as it is let. */
+    const flood = (socket: Socket): void => {
+      socket.on("drain", () => flood(socket));
+      while (socket.write(chunk));
+    };
+    const backend = await startBackend((socket) => (slow === "client" ? flood(socket) : socket.pause()));
+    backends.push(backend);
+    let largest = 0;
+    let moved = 0;
+    let near: Socket | undefined;
+    const count = (): void => {
+      moved += 1;
+    };
+    const noted = { connected() {}, connectFailed() {}, closing() {}, closed() {} };
+    const front = await startBackend((socket) => {
+      near = socket;
+      const target = { host: "127.0.0.1", port: backend.port };
+      startRelay(socket, target, ms(1000), { ...noted, fromClient: count, toClient: count });
+    });
+    backends.push(front);
+    const far = await openClient(front.port, "127.0.0.1");
+    far.pause();
+    if (slow === "backend") flood(far);
+    let before = 0;
+    await vi.waitFor(
+      () => {
+        const still = moved > 0 && moved === before;
+        before = moved;
+        largest = Math.max(largest, near!.writableLength);
+        expect(still).toBe(true);
+      },
+      { timeout: 4000, interval: 100 },
+    );
+    // One read of 64 KiB above the high-water mark at most.
+    expect(largest).toBeLessThanOrEqual(2 * 65_536);
+    if (slow === "backend") expect(near!.isPaused()).toBe(true);
+    far.destroy();
   });
 });
 

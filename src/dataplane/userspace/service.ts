@@ -55,7 +55,6 @@ export class VirtualService {
     this.#scheduler = schedulerFor(spec);
     this.#schedulerState = this.#scheduler.start([]);
     this.#server = createServer(SOCKET_OPTIONS, (socket) => this.#accept(socket));
-    this.#server.on("error", (error) => this.#acceptFailed(error));
   }
 
   /** Listens; throws a Refusal when the service cannot be had. */
@@ -63,6 +62,7 @@ export class VirtualService {
     const listen = checkService(spec);
     const service = new VirtualService(key, spec, listen, shared);
     await listenFreebind(service.#server, listen.family, listen.address, listen.bytes, listen.port);
+    service.#server.on("error", (error) => service.#acceptFailed(error));
     return service;
   }
 
