@@ -1,6 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** Three projects: unit needs nothing; netns needs root and iproute2; uml needs user-mode-linux. */
+const HOUR_MS = 60 * 60_000;
+
+/**
+ * unit needs nothing; netns needs root and iproute2; uml needs user-mode-linux too.
+ * drills and bench hold the full counts; they are no part of `npm test`.
+ */
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
@@ -33,6 +38,16 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      ...["drills", "bench"].map((name) => ({
+        extends: true as const,
+        test: {
+          name,
+          include: [`test/${name}/*.ts`],
+          testTimeout: HOUR_MS,
+          hookTimeout: HOUR_MS,
+          fileParallelism: false,
+        },
+      })),
     ],
   },
 });
