@@ -71,15 +71,16 @@ export function admitIpv4(
   const network = admitNetwork(packet);
   if (network) return drop(network);
   const config = vrid === undefined ? undefined : lookup(vrid);
-  const version = (packet.payload[0] ?? 0) >> 4;
-  if (config && version !== config.version) return drop("version");
+  const first = packet.payload[0];
+  if (first === undefined) return drop("length");
+  if (config && first >> 4 !== config.version) return drop("version");
+  if ((first & 0x0f) !== ADVERTISEMENT) return drop("type");
   const decoded = decodeVrrp(packet.payload, {
     family: 4,
     source: packet.source,
     destination: packet.destination,
   });
   if (!decoded.ok) return drop(DECODE_REASON[decoded.error]);
-  if (decoded.value.pdu.type !== 1) return drop("type");
   if (decoded.value.trailer.length > 0) return drop("length");
   if (!config) return drop("vrid-unknown");
 
@@ -87,6 +88,9 @@ export function admitIpv4(
   if (refused) return drop(refused);
   return ok({ vrid: config.vrid, advert: toAdvert(packet, decoded.value, config) });
 }
+
+/** RFC 5798 §5.2.2: the only type there is. */
+const ADVERTISEMENT = 1;
 
 const DECODE_REASON: Record<VrrpDecodeError, DropReason> = {
   "too-short": "length",
@@ -138,7 +142,9 @@ function toAdvert(packet: Ipv4Packet, { pdu, checksumKind }: DecodedVrrp, config
 
 /** Order does not matter: routers may list the same addresses differently. */
 function sameAddresses(received: readonly string[], config: InstanceConfig): boolean {
-  if (received.length !== config.vips.length) return false;
   const ours = new Set(config.vips.map((vip) => vip.address));
+  const theirs = new Set(received);
+  // The count too: keepalived 2.2.7 refuses another number of addresses, repeated ones included.
+  if (received.length !== config.vips.length || theirs.size !== ours.size) return false;
   return received.every((address) => ours.has(address));
 }

@@ -162,7 +162,8 @@ function sleptThroughMastership(
   config: InstanceConfig,
 ): string | undefined {
   if (state.state !== "MASTER") return undefined;
-  const silent = now - state.lastAdvertAt;
+  // From the plan too: a reload with a shorter interval must not make the past look like sleep.
+  const silent = now - Math.max(state.lastAdvertAt, state.advertAt - config.advertInterval);
   if (silent <= masterDownInterval(config, config.priority, config.advertInterval)) return undefined;
   return `${(silent / 1e6).toFixed(3)} s`;
 }
@@ -177,7 +178,8 @@ function becomeMaster(state: InstanceState, now: Microseconds, config: InstanceC
     ...keepPeer(state),
     advertAt: us(now + config.advertInterval),
     lastAdvertAt: now,
-    announceAt: us(now + config.garpMasterDelay),
+    // keepalived: garp_master_delay 0 means no second round.
+    ...(config.garpMasterDelay > 0 ? { announceAt: us(now + config.garpMasterDelay) } : {}),
     ...refreshFrom(now, config),
   };
   return {
@@ -272,7 +274,8 @@ function onFaults(
 }
 
 function onPaused(state: InstanceState, detail: string, now: Microseconds, config: InstanceConfig): Step {
-  if (state.state === "BACKUP") return rearmDown(state, now, config, config.advertInterval);
+  // With the adopted interval: our own may be far shorter than the living master's.
+  if (state.state === "BACKUP") return rearmDown(state, now, config, state.masterInterval);
   if (state.state !== "MASTER") return same(state);
   // No priority 0: somebody else may be master by now, and it would be theirs to keep.
   return becomeBackup(state, now, config, `paused: ${detail}`, config.advertInterval);
@@ -307,11 +310,24 @@ function onMasterTick(
     const { announceAt: _done, ...rest } = next;
     next = rest;
   }
-  if (next.refreshAt !== undefined && now >= next.refreshAt) {
-    actions.push({ kind: "announce", count: config.garpMasterRefreshRepeat });
-    next = { ...next, ...refreshFrom(now, config) };
-  }
-  return { state: next, actions };
+  const refresh = refreshDue(next, now, config);
+  return { state: refresh.state, actions: [...actions, ...refresh.actions] };
+}
+
+/** A reload may have switched refreshing on or off; a deadline left behind would fire at every tick. */
+function refreshDue(
+  state: InstanceState & { state: "MASTER" },
+  now: Microseconds,
+  config: InstanceConfig,
+): Step {
+  const { refreshAt, ...rest } = state;
+  const enabled = config.garpMasterRefresh > 0;
+  if (enabled && refreshAt !== undefined && now < refreshAt) return same(state);
+  const due = enabled && refreshAt !== undefined;
+  return {
+    state: { ...rest, ...refreshFrom(now, config) },
+    actions: due ? [{ kind: "announce", count: config.garpMasterRefreshRepeat }] : [],
+  };
 }
 
 /** Keeps the rhythm of the planned time, so that lateness does not add up; starts anew when far behind. */
