@@ -4,6 +4,7 @@ import type { CheckerSnapshot, ProbeResult } from "../../../src/check/types.ts";
 import type { CheckerConfig } from "../../../src/config/model.ts";
 import { ms } from "../../../src/units.ts";
 import { failure, httpConfig, pass, tcpConfig, threeUrls } from "../support.ts";
+import { answering, closedPort, onCleanup, until } from "./servers.ts";
 
 const checker = (n: number, over: Parameters<typeof tcpConfig>[0] = {}): CheckerConfig =>
   tcpConfig({ id: `c${n}`, serverKey: `s${n}`, connectIp: `192.0.2.${n}`, warmup: ms(0), ...over });
@@ -303,5 +304,32 @@ describe("CheckEngine stop", () => {
     await stop;
     bench.engine.apply([checker(3)]);
     expect([bench.ids(), bench.timers.size, bench.outcomes]).toEqual([["c1"], 0, []]);
+  });
+});
+
+describe("CheckEngine with the real probes", () => {
+  it("tells servers on loopback that answer from those that don't, by TCP_CHECK and HTTP_GET", async () => {
+    const port = await answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    const gone = await closedPort();
+    const seen = new Map<string, string>();
+    const engine = new CheckEngine({
+      onVerdict: ({ id, verdict, result }) => seen.set(id, `${verdict}: ${result.detail}`),
+      fdLimit: 256,
+    });
+    onCleanup(() => engine.stop());
+    const at = { connectIp: "127.0.0.1", warmup: ms(5), connectTimeout: ms(1_000) };
+    engine.apply([
+      tcpConfig({ ...at, id: "tcp", connectPort: port }),
+      httpConfig({ ...at, id: "http", connectPort: port }),
+      tcpConfig({ ...at, id: "tcp gone", connectPort: gone }),
+      httpConfig({ ...at, id: "http gone", connectPort: gone }),
+    ]);
+    await until(() => seen.size === 4);
+    expect(Object.fromEntries(seen)).toEqual({
+      tcp: "up: connected",
+      http: "up: status 200",
+      "tcp gone": "down: connection refused",
+      "http gone": "down: connection refused",
+    });
   });
 });
