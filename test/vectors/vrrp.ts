@@ -106,5 +106,5 @@ export const HMAC_TRAILER = "010700006b0048ea272b00002661743025ef85cec81f4774c41
 /** Gratuitous ARP for VIP 192.0.2.100 with the virtual MAC; target hardware address zero. */
 export const GARP = "ffffffffffff00005e0001330806000108000604000100005e000133c0000264000000000000c0000264";
 
-/** ICMPv6 unsolicited neighbour advertisement for 2001:db8::100, from it to ff02::1, Override set. */
+/** ICMPv6 unsolicited neighbour advertisement for 2001:db8::100, from it to ff02::1; flags R and O. */
 export const UNSOLICITED_NA = "880018faa000000020010db8000000000000000000000100020100005e000233";
