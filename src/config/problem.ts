@@ -81,10 +81,11 @@ export class Problems {
   /** A lint kind is shown at its first places only, the rest counted: a file of 4,000 services stays readable. */
   warn(kind: string, finding: Finding): void {
     const count = (this.lints.get(kind) ?? 0) + 1;
+    if (count <= MAX_PER_LINT && !this.push("warning", finding)) return;
     this.lints.set(kind, count);
-    if (count <= MAX_PER_LINT) this.push("warning", finding);
     if (count === MAX_PER_LINT) this.lintLast.set(kind, this.found.length - 1);
   }
+
   private push(severity: "error" | "warning", finding: Finding): boolean {
     const key = `${finding.offset} ${finding.message}`;
     const before = this.seen.get(key);
