@@ -100,6 +100,7 @@ export class FakeKernel implements NetlinkTransport {
   #carryOut(message: NetlinkMessage, operation: Operation, fault: Fault | undefined): void {
     if (fault === "dead") {
       this.dead = true;
+      this.#silent = false;
       this.#queue = [];
       return;
     }

@@ -21,18 +21,33 @@ const serviceSpec = (id: ServiceId): fc.Arbitrary<ServiceSpec> =>
     pe: fc.constantFrom("", "sip"),
   });
 
-const destSpec: fc.Arbitrary<DestSpec> = fc.record({
-  address: fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3"),
-  family: fc.constant(4 as const),
-  port: fc.constantFrom(80, 8080),
-  forward: fc.constantFrom("masq", "route", "tunnel"),
-  weight: fc.constantFrom(0, 0, 1, 2, 65535),
-  upperThreshold: fc.constantFrom(0, 100),
-  lowerThreshold: fc.constantFrom(0, 50),
-  tunType: fc.constantFrom(0, 1),
-  tunPort: fc.constantFrom(0, 6080),
-  tunFlags: fc.constantFrom(0, 1),
-});
+/** tun* are 0 unless forwarding is by tunnel, as DestSpec says. */
+const forwarding = fc.oneof(
+  fc.record({
+    forward: fc.constantFrom("masq" as const, "route" as const),
+    tunType: fc.constant(0),
+    tunPort: fc.constant(0),
+    tunFlags: fc.constant(0),
+  }),
+  fc.record({
+    forward: fc.constant("tunnel" as const),
+    tunType: fc.constantFrom(0, 1),
+    tunPort: fc.constantFrom(0, 6080),
+    tunFlags: fc.constantFrom(0, 1),
+  }),
+);
+
+const destSpec: fc.Arbitrary<DestSpec> = fc
+  .record({
+    address: fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3"),
+    family: fc.constant(4 as const),
+    port: fc.constantFrom(80, 8080),
+    forwarding,
+    weight: fc.constantFrom(0, 0, 1, 2, 65535),
+    upperThreshold: fc.constantFrom(0, 100),
+    lowerThreshold: fc.constantFrom(0, 50),
+  })
+  .map(({ forwarding: by, ...rest }) => ({ ...rest, ...by }));
 
 const entry = (id: ServiceId): fc.Arbitrary<TableEntry> =>
   fc
