@@ -58,10 +58,12 @@ try {
     },
   ]);
 }
+let interrupted = false;
 const stages = await import("./support/stages.mjs");
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, async () => {
     process.stdout.write(`\n${signal}: ending the tests\n`);
+    interrupted = true;
     await stages.endGroups();
     process.exit(128 + constants.signals[signal]);
   });
@@ -83,6 +85,8 @@ async function runStage(stage) {
   const started = Date.now();
   if (isVitest(stage)) process.stdout.write(`\n=== ${stage}\n`);
   const result = await outcome(stage);
+  // The signal's handler ends the program; a sum of half a run would mislead.
+  if (interrupted) await new Promise(() => {});
   const seconds = Math.round((Date.now() - started) / 100) / 10;
   const counts = ["passed", "failed", "skipped"].map((key) => `${result[key].length} ${key}`).join(", ");
   process.stdout.write(`${stage}: ${counts} (${seconds} s)\n`);

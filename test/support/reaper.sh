@@ -23,7 +23,7 @@ start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 for entry in $processes; do
   pid=${entry%%:*}
-  [ "$(start_time "$pid")" = "${entry#*:}" ] && kill -9 -- "-$pid" 2>/dev/null
+  [ "$(start_time "$pid")" = "${entry#*:}" ] && kill -9 "-$pid" 2>/dev/null
 done
 # Until none is left: a process may fork between the list and the signal.
 for name in $namespaces; do

@@ -84,7 +84,11 @@ function addUp(project, entries, { code, lateness, strict }) {
       else if (entry.state === "failed") result.failed.push({ name, why: entry.error });
       else if (strict)
         result.failed.push({ name, why: `skipped, though root and apt are here (${entry.error ?? ""})` });
-      else result.skipped.push({ name, why: entry.error ?? "marked so in its file" });
+      else
+        result.skipped.push({
+          name,
+          why: entry.error ?? "marked so in its file, or a hook before it failed",
+        });
     }
   }
   const finished = entries.some((entry) => entry.event === "end");
@@ -141,6 +145,7 @@ function runGroup(argv, { limitMs, env = {}, collect = false }) {
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
     if (child.pid) groups.add(child.pid);
+    const release = child.pid ? endWithUs(child.pid) : () => {};
     const limit = setTimeout(async () => {
       late = true;
       signalGroup(child.pid, "SIGTERM");
@@ -149,6 +154,7 @@ function runGroup(argv, { limitMs, env = {}, collect = false }) {
     }, limitMs);
     const end = (code) => {
       clearTimeout(limit);
+      release();
       // Workers of a vitest that was killed would live on.
       if (child.pid) signalGroup(child.pid, "SIGKILL");
       groups.delete(child.pid);
@@ -160,6 +166,16 @@ function runGroup(argv, { limitMs, env = {}, collect = false }) {
     });
     child.once("close", (code) => end(code ?? 1));
   });
+}
+
+/** A group of its own does not hear of our end by SIGKILL; a shell on a pipe of ours does. */
+function endWithUs(pid) {
+  const script = 'trap "" INT TERM HUP; read -r _ || kill -9 "-$1"';
+  const stdio = ["pipe", "ignore", "ignore"];
+  const watch = spawn("/bin/sh", ["-c", script, "sh", String(pid)], { detached: true, stdio });
+  watch.stdin.on("error", () => {});
+  watch.unref();
+  return () => watch.stdin.end("done\n");
 }
 
 /** False when there is no such group any more. */
