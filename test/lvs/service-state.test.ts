@@ -108,7 +108,12 @@ describe("spec 2: which real servers are in the table", () => {
 
 describe("spec 2: quorum and sorry server", () => {
   it("lost below quorum - hysteresis, gained at quorum + hysteresis", () => {
-    const run = new Run(service([1, 2, 3, 4].map((n) => server(n)), { quorum: 2, hysteresis: 1 }));
+    const run = new Run(
+      service(
+        [1, 2, 3, 4].map((n) => server(n)),
+        { quorum: 2, hysteresis: 1 },
+      ),
+    );
     run.step({});
     run.step({ 1: "down", 2: "down", 3: "down" });
     expect(run.state?.quorum).toBe("up");
@@ -198,7 +203,8 @@ describe("spec 2: quorum and sorry server", () => {
 
 describe("ip_vs.h: what a service becomes in the table", () => {
   it("persistence sets flag 1, timeout and netmask; without it the netmask is full", () => {
-    const of = (config: ServiceConfig): unknown => desiredTable([config], new Map()).get(SERVICE_KEY)?.service;
+    const of = (config: ServiceConfig): unknown =>
+      desiredTable([config], new Map()).get(SERVICE_KEY)?.service;
     const id = { kind: "address", protocol: "tcp", family: 4, address: "10.0.0.1", port: 80 };
     expect(of(service([]))).toEqual({ id, scheduler: "wlc", flags: 0, timeout: 0, netmask: 32, pe: "" });
     expect(

@@ -5,7 +5,7 @@
  *                                   |
  *                                   +-> events (log, later notifications)
  */
-import { CheckEngine, type VerdictChange } from "../../check/probes/engine.ts";
+import { CheckEngine, type CheckOutcome, type VerdictChange } from "../../check/probes/engine.ts";
 import type { CheckerSnapshot, CheckVerdict } from "../../check/types.ts";
 import type { ServiceConfig } from "../../config/model.ts";
 import { type Dataplane, DataplaneError } from "../../dataplane/port.ts";
@@ -28,6 +28,8 @@ export class LvsRuntime {
   readonly #log: Logger;
   readonly #engine: CheckEngine;
   #services: readonly ServiceConfig[] = [];
+  /** Checkers that fail for local reasons. */
+  readonly #unable = new Set<string>();
   readonly #states = new Map<ServiceKey, ServiceState>();
   #dataplane: Dataplane | undefined;
   #reconciler: Reconciler | undefined;
@@ -40,7 +42,11 @@ export class LvsRuntime {
   constructor(send: (message: FromLvs) => void, log: Logger, fdLimit: number) {
     this.#send = send;
     this.#log = log;
-    this.#engine = new CheckEngine({ fdLimit, onVerdict: (change) => this.#verdict(change) });
+    this.#engine = new CheckEngine({
+      fdLimit,
+      onVerdict: (change) => this.#verdict(change),
+      onResult: (outcome) => this.#result(outcome),
+    });
   }
 
   async configure(message: Configure): Promise<void> {
@@ -135,6 +141,17 @@ export class LvsRuntime {
     this.#stepService(service);
     this.#want();
     this.#save();
+  }
+
+  /** Failures of our own say nothing about the server, but somebody must hear of them: once until it works again. */
+  #result({ id, result }: CheckOutcome): void {
+    if (result.ok || result.reason !== "local-error") {
+      this.#unable.delete(id);
+      return;
+    }
+    if (this.#unable.has(id)) return;
+    this.#unable.add(id);
+    this.#log("error", `${id}: cannot check (${result.detail}); its verdict stays as it is`);
   }
 
   #want(): void {

@@ -33,7 +33,7 @@ const vrrpState = z.object({
 });
 const lvsState = z.object({
   checks: z.array(
-    z.object({
+    z.looseObject({
       id: z.string(),
       verdict: z.enum(["unknown", "up", "down"]),
       since: z.number(),
