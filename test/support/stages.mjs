@@ -54,7 +54,7 @@ export async function vitestStage({ project, args, limitMs, strict }) {
       ...["--reporter=default", `--reporter=${path.join(root, "test/support/tally-reporter.mjs")}`],
       ...args,
     ];
-    const { code, late } = await runGroup(argv, { limitMs, env: { VIPWARD_TALLY: file } });
+    const { code, late } = await runGroup(argv, { limitMs, env: { VIPWARD_TALLY: file }, folder });
     const entries = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
     const lateness = late ? `killed after ${limitMs / 60_000} minutes, the limit for ${project}` : undefined;
     return addUp(
@@ -132,7 +132,7 @@ function tally({ passed = [], failed = [], skipped = [] }) {
 }
 
 /** Runs a command as a process group of its own and, at its time limit, ends all of the group. */
-function runGroup(argv, { limitMs, env = {}, collect = false }) {
+function runGroup(argv, { limitMs, env = {}, collect = false, folder = "" }) {
   return new Promise((resolve) => {
     const stdio = ["ignore", collect ? "pipe" : "inherit", collect ? "pipe" : "inherit"];
     const settings = { cwd: root, detached: true, stdio, env: { ...process.env, ...env } };
@@ -145,7 +145,7 @@ function runGroup(argv, { limitMs, env = {}, collect = false }) {
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
     if (child.pid) groups.add(child.pid);
-    const release = child.pid ? endWithUs(child.pid) : () => {};
+    const release = child.pid ? endWithUs(child.pid, folder) : () => {};
     const limit = setTimeout(async () => {
       late = true;
       signalGroup(child.pid, "SIGTERM");
@@ -169,10 +169,10 @@ function runGroup(argv, { limitMs, env = {}, collect = false }) {
 }
 
 /** A group of its own does not hear of our end by SIGKILL; a shell on a pipe of ours does. */
-function endWithUs(pid) {
-  const script = 'trap "" INT TERM HUP; read -r _ || kill -9 "-$1"';
+function endWithUs(pid, folder) {
+  const script = 'trap "" INT TERM HUP; read -r _ && exit; kill -9 "-$1"; [ -z "$2" ] || rm -rf "$2"';
   const stdio = ["pipe", "ignore", "ignore"];
-  const watch = spawn("/bin/sh", ["-c", script, "sh", String(pid)], { detached: true, stdio });
+  const watch = spawn("/bin/sh", ["-c", script, "sh", String(pid), folder], { detached: true, stdio });
   watch.stdin.on("error", () => {});
   watch.unref();
   return () => watch.stdin.end("done\n");
