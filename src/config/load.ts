@@ -17,7 +17,8 @@ import { bareProblem, type Problem, Problems } from "./problem.ts";
 import { checkInstances } from "./rules.ts";
 import { schemas } from "./schema.ts";
 import { readServices } from "./service.ts";
-import { MAX_BYTES, parseYaml } from "./yaml.ts";
+import { parseYaml } from "./yaml.ts";
+import { MAX_BYTES } from "./yaml-limits.ts";
 
 export type { ParseOptions } from "./context.ts";
 export { formatProblems } from "./format.ts";
@@ -26,7 +27,8 @@ export type { Problem } from "./problem.ts";
 export type LoadResult =
   | {
       readonly ok: true;
-      readonly config: Config /** Warnings only. */;
+      readonly config: Config;
+      /** Warnings only. */
       readonly problems: readonly Problem[];
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };

@@ -1,6 +1,6 @@
 /** Problems of a configuration file: what, where, and what to do. Secrets never get in here. */
 import type { Entry } from "./nodes.ts";
-import { type SecretRange, secretInLine, secretRanges } from "./secrets.ts";
+import { overlapping, type SecretRange, secretInLine, secretRanges } from "./secrets.ts";
 
 export interface Problem {
   readonly severity: "error" | "warning";
@@ -187,9 +187,8 @@ export class Problems {
   /** Replaces every secret that touches the line; the caret stays on its character. */
   private mask(begin: number, end: number, caret: number): { shown: string; caret: number } {
     const guessed = this.parsed ? undefined : secretInLine(this.text, begin, end);
-    const inLine = [...this.secrets, ...(guessed === undefined ? [] : [guessed])]
-      .filter((range) => range.start < end && range.end > begin)
-      .sort((a, b) => a.start - b.start);
+    const inLine = overlapping(this.secrets, begin, guessed?.start ?? end);
+    if (guessed !== undefined) inLine.push(guessed);
     let shown = "";
     let at = begin;
     let moved = caret;

@@ -45,6 +45,31 @@ export function secretRanges(entries: readonly Entry[], text: string): SecretRan
     if (entry.value.kind === "scalar" && entry.value.empty) out.push(afterKey(text, entry.keyOffset));
     visit(entry.value);
   }
+  return disjoint(out);
+}
+
+function disjoint(ranges: SecretRange[]): SecretRange[] {
+  const out: SecretRange[] = [];
+  for (const range of ranges.sort((a, b) => a.start - b.start)) {
+    const last = out.at(-1);
+    if (last !== undefined && range.start <= last.end)
+      out[out.length - 1] = { start: last.start, end: Math.max(last.end, range.end) };
+    else out.push(range);
+  }
+  return out;
+}
+
+/** Those of the sorted, disjoint ranges that touch [begin, end). */
+export function overlapping(ranges: readonly SecretRange[], begin: number, end: number): SecretRange[] {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if (ranges[mid]!.end <= begin) low = mid + 1;
+    else high = mid;
+  }
+  const out: SecretRange[] = [];
+  for (let i = low; i < ranges.length && ranges[i]!.start < end; i++) out.push(ranges[i]!);
   return out;
 }
 

@@ -32,6 +32,16 @@ const SCOPES = new Map([
 const MAX_VIPS = 255;
 
 export function readVips(ref: Ref, dev: string, context: Context): PlacedVip[] {
+  const count = ref.node.kind === "list" ? ref.node.items.length : 1;
+  if (count > MAX_VIPS) {
+    fail(
+      ref,
+      context,
+      `${count} addresses: an advertisement holds at most ${MAX_VIPS}`,
+      "split the instance",
+    );
+    return [];
+  }
   const out: PlacedVip[] = [];
   const seen = new Map<string, Ref>();
   let sawIpv6: Ref | undefined;
@@ -61,13 +71,6 @@ export function readVips(ref: Ref, dev: string, context: Context): PlacedVip[] {
       context,
       "IPv4 and IPv6 addresses in one vrrp_instance",
       "an instance carries one family: make a second instance",
-    );
-  if (out.length > MAX_VIPS)
-    fail(
-      ref,
-      context,
-      `${out.length} addresses: an advertisement holds at most ${MAX_VIPS}`,
-      "split the instance",
     );
   return out;
 }
