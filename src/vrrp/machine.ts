@@ -288,7 +288,7 @@ function onTick(state: InstanceState, now: Microseconds, config: InstanceConfig)
     const down = masterDownInterval(config, config.priority, state.masterInterval);
     // Later than a whole down interval: we slept, and must listen again before claiming anything.
     if (late > down) return rearmDown(state, now, config, state.masterInterval);
-    return becomeMaster(state, now, config, takeoverReason(state, now));
+    return becomeMaster(state, now, config, takeoverReason(state, now, down));
   }
   if (state.state === "MASTER") return onMasterTick(state, now, config);
   return same(state);
@@ -443,11 +443,17 @@ function rearmDown(
   return same({ ...state, masterInterval, downAt: us(now + down) });
 }
 
-function takeoverReason(state: InstanceState & { state: "BACKUP" }, now: Microseconds): string {
+function takeoverReason(
+  state: InstanceState & { state: "BACKUP" },
+  now: Microseconds,
+  down: Microseconds,
+): string {
   if (!state.peer) return "no master heard since start";
   const { source, priority, at } = state.peer;
   const ago = `${((now - at) / 1e6).toFixed(3)} s ago`;
   if (priority === 0) return `${source} gave up mastership (priority 0) ${ago}`;
+  // Heard since the timer was set, and not good enough to reset it.
+  if (now - at < down) return `preempting ${source} (priority ${priority})`;
   return `last advertisement of ${source} (priority ${priority}) heard ${ago}`;
 }
 

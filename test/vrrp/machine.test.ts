@@ -125,6 +125,10 @@ describe("Backup", () => {
     after.hear(1, { priority: 200 });
     after.fire();
     expect(after.state.reason).toBe("last advertisement of 192.0.2.12 (priority 200) heard 3.609 s ago");
+    const lower = Router.backup();
+    lower.hear(3, { priority: 50 });
+    lower.fire();
+    expect(lower.state.reason).toBe("preempting 192.0.2.12 (priority 50)");
     const given = Router.backup();
     given.hear(1, { priority: 0 });
     given.fire();
