@@ -12,43 +12,16 @@
 import { describeOperation, diff } from "../lvs/diff.ts";
 import { applyOperations } from "../lvs/model.ts";
 import type { Observed, Operation, ServiceKey, Table } from "../lvs/table.ts";
-import type { Milliseconds } from "../units.ts";
 import {
   type FailingOperation,
   FailingOperations,
   isUnknownOutcome,
   retryDelay,
 } from "./failing-operations.ts";
-import { type Dataplane, DataplaneError, type OperationFailure } from "./port.ts";
+import { DataplaneError, type OperationFailure } from "./port.ts";
+import type { ReconcilerOptions, ReconcilerStatus } from "./reconciler-types.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error";
-
-export interface ReconcilerOptions {
-  readonly dataplane: Dataplane;
-  /** Full dump this often. */
-  readonly resyncInterval: Milliseconds;
-  /** Monotonic clock, ms. */
-  readonly now: () => number;
-  readonly log: (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void;
-  /** Told after each change and at each tick. */
-  readonly onStatus?: (status: ReconcilerStatus) => void;
-  /** Services a previous run of ours had; removed unless wanted again. */
-  readonly ownedBefore?: Iterable<ServiceKey>;
-  /** keepalived lvs_flush: empty the whole table in start(). */
-  readonly flushAtStart?: boolean;
-}
-
-export interface ReconcilerStatus {
-  /** The table is known to equal the wanted one. */
-  readonly complete: boolean;
-  /** When it last did, on the reconciler's clock. */
-  readonly lastSync: number | undefined;
-  /** Foreign edits of our services that were undone, in operations. */
-  readonly driftRepaired: number;
-  readonly failing: readonly FailingOperation[];
-  /** Why the table can't be read, or the newest failure; undefined when all is well. */
-  readonly lastError: string | undefined;
-}
+export type { LogLevel, ReconcilerOptions, ReconcilerStatus } from "./reconciler-types.ts";
 
 /** How often foreign edits are looked for; two of them fit in the promised 2 s. */
 const TICK_MS = 1_000;
@@ -161,16 +134,12 @@ export class Reconciler {
   }
 
   #kick(): void {
-    if (this.#running || this.#stopped) return;
-    this.#running = this.#work().finally(() => {
-      this.#running = undefined;
-      this.#options.onStatus?.(this.status());
-      // Asked for after the last look and before this.
-      if (this.#changed) this.#kick();
-    });
+    if (!this.#running && !this.#stopped) this.#running = this.#work();
   }
 
   async #work(): Promise<void> {
+    // Calls in a row make one pass.
+    await undefined;
     while ((this.#changed || this.#ticked) && !this.#stopped) {
       const ticked = this.#ticked;
       this.#changed = false;
@@ -181,6 +150,9 @@ export class Reconciler {
         this.#dumpFailed(error);
       }
     }
+    // In the same turn as the last look at the flags: what is asked for from now on starts anew.
+    this.#running = undefined;
+    this.#options.onStatus?.(this.status());
   }
 
   async #pass(ticked: boolean): Promise<void> {

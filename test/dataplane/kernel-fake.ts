@@ -18,7 +18,14 @@ import {
 } from "../../src/wire/netlink.ts";
 
 export const FAMILY = 31;
-const ERRNO: Readonly<Record<string, number>> = { EPERM: 1, ENOENT: 2, ESRCH: 3, EEXIST: 17, EINVAL: 22 };
+const ERRNO: Readonly<Record<string, number>> = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+};
 
 /**
  * What goes wrong at an operation: an errno instead of doing it; its answer and all later ones lost
@@ -45,6 +52,8 @@ export class FakeKernel implements NetlinkTransport {
   kernelText = "";
   readonly batches: { readonly operations: readonly Operation[]; readonly acked: number }[] = [];
   dead = false;
+  /** The next answer comes after the asker gave up. */
+  late = false;
   #count = 0;
   #queue: Uint8Array[] = [];
   #overflow = false;
@@ -72,6 +81,10 @@ export class FakeKernel implements NetlinkTransport {
       this.#overflow = false;
       throw Object.assign(new Error("overflow"), { code: "ENOBUFS" });
     }
+    if (this.late) {
+      this.late = false;
+      return undefined;
+    }
     return this.#queue.shift();
   }
 
@@ -86,6 +99,9 @@ export class FakeKernel implements NetlinkTransport {
     const command = message.payload[0];
     if (message.type === GENL_ID_CTRL && command === CTRL_CMD_GETFAMILY) return this.#family(message);
     if (message.type !== this.familyId || !this.moduleLoaded) return this.#answer(message, "ENOENT");
+    // af_netlink.c: a socket has one dump at a time, over when its answers were read.
+    const dumps = command === IPVS_CMD.GET_SERVICE || command === IPVS_CMD.GET_DEST;
+    if (dumps && this.#queue.length > 0) return this.#answer(message, "EBUSY");
     if (command === IPVS_CMD.GET_SERVICE) return this.#dumpServices(message);
     if (command === IPVS_CMD.GET_DEST) return this.#dumpDests(message);
     if (command === IPVS_CMD.FLUSH) {

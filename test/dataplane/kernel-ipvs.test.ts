@@ -255,6 +255,15 @@ describe("ip_vs.h: what read() reports", () => {
     await expect(dataplane.read()).rejects.toMatchObject({ name: "DataplaneError", code: "ETIMEDOUT" });
   });
 
+  it("af_netlink.c: a dump given up does not make the next one EBUSY", async () => {
+    const kernel = new FakeKernel();
+    kernel.table = tableOf(2);
+    const dataplane = await open(kernel);
+    kernel.late = true;
+    await expect(dataplane.read()).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    expect((await dataplane.read()).table.size).toBe(2);
+  });
+
   it("flush empties the table", async () => {
     const kernel = new FakeKernel();
     kernel.table = tableOf(3);

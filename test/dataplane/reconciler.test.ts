@@ -180,6 +180,18 @@ describe("spec 3: start and change", () => {
     expect(reconciler.status().complete).toBe(true);
   });
 
+  it("a table wanted the moment a pass ends is brought about at once", async () => {
+    let wanted = 1;
+    make({
+      onStatus: () => {
+        if (wanted < 4) reconciler.setWanted(table({ 1: { 11: ++wanted } }));
+      },
+    }).setWanted(table({ 1: { 11: wanted } }));
+    await reconciler.start();
+    await reconciler.whenSettled();
+    expect(plain(dataplane.table)).toEqual(plain(table({ 1: { 11: 4 } })));
+  });
+
   it("a service deleted from the configuration and then added by somebody else is theirs", async () => {
     make().setWanted(table({ 1: { 11: 1 }, 2: { 12: 1 } }));
     await reconciler.start();
