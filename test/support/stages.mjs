@@ -109,7 +109,9 @@ function addUp(project, entries, { code, lateness, strict }) {
 /** A suite that can't run here: its declared tests are counted as skipped; where it had to run, it failed. */
 export function skippedStage(project, why, strict) {
   const names = declaredTests(path.join(root, "test", project));
-  const result = tally({ skipped: names.map((name) => ({ name: `${project}: ${name}`, why })) });
+  const result = tally({
+    skipped: names.map((name) => ({ name: `${project}: ${name}`, why: `${project}: ${why}` })),
+  });
   process.stdout.write(`\n${project}: SKIPPED, ${names.length} tests: ${why}\n`);
   if (strict) result.failed.push({ name: project, why: `skipped, though root and apt are here: ${why}` });
   return result;
