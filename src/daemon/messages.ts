@@ -48,6 +48,8 @@ export type ToVrrp =
       /** VIPs a previous run of ours added, where the kernel cannot tell (no IFA_PROTO before 5.18). */
       readonly oursBefore: readonly string[];
       readonly sockets: readonly InheritedSocket[];
+      /** Removed by the child when it has to give up without its supervisor. */
+      readonly stateFile: string;
     }
   | { readonly type: "services"; readonly services: ServicesState }
   | { readonly type: "status"; readonly id: number }

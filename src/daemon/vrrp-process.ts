@@ -16,7 +16,7 @@ ignoreSignals();
 process.title = "vipward: vrrp";
 
 const channel = openParentChannel<ToVrrp, FromVrrp>(receive, () => {
-  runtime.stop("the supervisor is gone");
+  runtime.orphaned();
   process.exit(1);
 });
 const runtime = new VrrpRuntime((message) => channel.send(message), channel.log);

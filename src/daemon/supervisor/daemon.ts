@@ -59,6 +59,7 @@ export class Daemon {
     });
     this.#vrrp = new VrrpGuard(options.config, {
       entry: options.entries.vrrp,
+      stateFile: options.paths.vrrpState,
       log: this.#log,
       onMessage: (message) => this.#fromVrrp(message),
       onPulse: (instances) => this.#pulse(instances),

@@ -21,6 +21,7 @@ import { type Owned, StandIn } from "./stand-in.ts";
 
 export interface GuardOptions {
   readonly entry: URL;
+  readonly stateFile: string;
   readonly log: Logger;
   readonly onMessage: (message: FromVrrp) => void;
   readonly onPulse: (instances: readonly InstancePulse[]) => void;
@@ -78,6 +79,8 @@ export class VrrpGuard {
 
   /** Resolves once the vrrp process has taken the new configuration over (at once when there is none now). */
   reconfigure(config: Config): Promise<void> {
+    // Only the configuration that was master may go on as master.
+    if (!this.#configured) this.#releaseOwned();
     this.#config = config;
     this.#standIn.keepOnly(config);
     if (!this.#configured) return Promise.resolve();
@@ -160,6 +163,7 @@ export class VrrpGuard {
       resume: extra.resume ?? {},
       oursBefore: this.#oursBefore,
       sockets: extra.sockets ?? [],
+      stateFile: this.#options.stateFile,
     });
   }
 

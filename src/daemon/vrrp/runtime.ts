@@ -6,6 +6,7 @@
  * Nothing here waits, resolves names, parses files or runs scripts; a stall anywhere else cannot delay
  * an advert.
  */
+import { rmSync } from "node:fs";
 import type { InstanceConfig } from "../../config/model.ts";
 import { boottimeUs, monotonicUs } from "../../net/clock.ts";
 import { LinkMonitor } from "../../net/link-monitor.ts";
@@ -18,6 +19,7 @@ import { Instance, type InstanceContext } from "./instance.ts";
 import { InterfacePort } from "./interface-port.ts";
 import { secondaryPromotion } from "./promote.ts";
 
+type NetworkEvent = Parameters<ConstructorParameters<typeof LinkMonitor>[0]["onChange"]>[0];
 type Configure = ToVrrp & { type: "configure" };
 
 export class VrrpRuntime {
@@ -39,6 +41,8 @@ export class VrrpRuntime {
   #vipLease = true;
   #stopping = false;
   #networkChanged = false;
+  #vanished: AddressInfo[] = [];
+  #stateFile: string | undefined;
   readonly #promotion = secondaryPromotion();
   /** Only while a restarted process decides what to go on with. */
   readonly #resuming = new Set<Instance>();
@@ -75,7 +79,9 @@ export class VrrpRuntime {
     this.#openPorts(message.instances, inherited);
     this.#replaceInstances(message.instances, now, first ? message : undefined);
     const intervals = message.instances.map((instance) => instance.advertInterval / 2);
-    this.#pulseEvery = us(Math.min(250_000, ...intervals));
+    // No faster than the supervisor judges (it waits at least 150 ms).
+    this.#pulseEvery = us(Math.max(50_000, Math.min(250_000, ...intervals)));
+    this.#stateFile = message.stateFile;
     const resumed = this.#resumeInstances(now);
     this.#applyConditions(now);
     this.#send({ type: "configured", resumed });
@@ -195,16 +201,28 @@ export class VrrpRuntime {
     if (vrid !== undefined) mine(vrid)?.drop(result.error);
   }
 
-  #networkEvent(event: Parameters<ConstructorParameters<typeof LinkMonitor>[0]["onChange"]>[0]): void {
-    this.#networkChanged = true;
-    if (event.kind !== "address-removed") return;
-    const now = monotonicUs();
-    for (const instance of this.#instances) instance.addressVanished(event.address, now);
+  #networkEvent(event: NetworkEvent): void {
+    if (event.kind === "address-removed") this.#vanished.push(event.address);
+    // Our own leases are renewed every second: reading everything again for each would make adverts late.
+    const ours =
+      (event.kind === "address-added" || event.kind === "address-removed") && this.#isOurs(event.address);
+    if (!ours) this.#networkChanged = true;
+  }
+
+  #isOurs({ protocol, address }: AddressInfo): boolean {
+    return (
+      protocol === VIPWARD_IFA_PROTO ||
+      this.#instances.some((instance) => instance.vips.added.includes(address))
+    );
   }
 
   #tick(now: Microseconds): void {
     this.#noticeSuspend(now);
     if (this.#networkChanged) this.#networkReread(now);
+    // After the links were read: a VIP that went with its interface is not to be put back.
+    for (const address of this.#vanished.splice(0)) {
+      for (const instance of this.#instances) instance.addressVanished(address, now);
+    }
     for (const instance of this.#instances) {
       const { deadline } = instance;
       if (deadline !== undefined && deadline <= now) instance.handle({ kind: "tick" }, now);
@@ -293,6 +311,15 @@ export class VrrpRuntime {
     for (const { deadline } of this.#instances)
       if (deadline !== undefined && deadline < next) next = deadline;
     this.#poller.setDeadline(us(next));
+  }
+
+  /**
+   * The supervisor died. What is given up here must not be resumed by the next run: a peer may own it by
+   * then, and a nopreempt pair would see it move back.
+   */
+  orphaned(): void {
+    this.stop("the supervisor is gone");
+    if (this.#stateFile !== undefined) rmSync(this.#stateFile, { force: true });
   }
 
   /** Priority 0, addresses removed, sockets closed. */
