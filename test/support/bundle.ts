@@ -14,7 +14,7 @@ const keepPlaces: Plugin = {
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^koffi$/ }, () => ({
       // Its ESM entry: the absolute path replaces the package name, which /tmp could not resolve.
-      path: path.join(path.dirname(require.resolve("koffi/package.json")), "index.js"),
+      path: path.join(path.dirname(require.resolve("koffi")), "index.js"),
       external: true,
     }));
     onLoad({ filter: /\/(src|test)\/.*\.ts$/ }, ({ path: file }) => ({
