@@ -5,6 +5,20 @@
  */
 import type { Microseconds, Milliseconds, Seconds } from "../units.ts";
 
+import type {
+  InstanceConfig,
+  RouteConfig,
+  RuleConfig,
+  SyncGroupConfig,
+  TrackFileConfig,
+  TrackGatewayConfig,
+  TrackProcessConfig,
+  TrackScriptConfig,
+  VipConfig,
+} from "./model-vrrp.ts";
+
+export type * from "./model-vrrp.ts";
+
 export type Family = 4 | 6;
 export type TransportProtocol = "tcp" | "udp" | "sctp";
 
@@ -16,6 +30,16 @@ export interface Config {
   readonly global: GlobalConfig;
   readonly instances: readonly InstanceConfig[];
   readonly services: readonly ServiceConfig[];
+  /** Absent = none. */
+  readonly syncGroups?: readonly SyncGroupConfig[];
+  readonly trackScripts?: readonly TrackScriptConfig[];
+  readonly trackProcesses?: readonly TrackProcessConfig[];
+  readonly trackFiles?: readonly TrackFileConfig[];
+  readonly trackGateways?: readonly TrackGatewayConfig[];
+  /** static_*: put there at start, never removed. */
+  readonly staticAddresses?: readonly VipConfig[];
+  readonly staticRoutes?: readonly RouteConfig[];
+  readonly staticRules?: readonly RuleConfig[];
 }
 
 export type DataplaneChoice = "kernel" | "userspace" | "auto";
@@ -33,53 +57,12 @@ export interface GlobalConfig {
   readonly lvsFlush: boolean;
   /** SCHED_RR for the vrrp process (default true; says so when not permitted). */
   readonly realtime: boolean;
-}
-
-// ---- VRRP -------------------------------------------------------------------------------------
-
-export type VrrpAuth = { readonly type: "none" } | { readonly type: "PASS"; readonly pass: string };
-
-export interface VipConfig {
-  readonly address: string;
-  readonly family: Family;
-  /** Default 32 / 128. */
-  readonly prefixLength: number;
-  /** Interface the address goes on; default the instance's interface. */
-  readonly dev: string;
-  /** IFA_LABEL, at most 15 bytes. */
-  readonly label?: string;
-  /** IFA_BROADCAST; "brd -" leaves it out, "brd +" derives it from the prefix. */
-  readonly broadcast?: string;
-  /** rtnetlink scope number: global 0, site 200, link 253, host 254. */
-  readonly scope: number;
-}
-
-export interface InstanceConfig {
-  readonly name: string;
-  readonly family: Family;
-  readonly version: 2 | 3;
-  readonly interface: string;
-  /** virtual_router_id, 1..255. */
-  readonly vrid: number;
-  readonly initialState: "MASTER" | "BACKUP";
-  /** 1..255; 255 is the address owner. */
-  readonly priority: number;
-  readonly advertInterval: Microseconds;
-  readonly preempt: boolean;
-  readonly preemptDelay: Microseconds;
-  readonly auth: VrrpAuth;
-  readonly vips: readonly VipConfig[];
-  /** mcast_src_ip: source of our adverts instead of the interface's primary address. */
-  readonly sourceAddress?: string;
-  /** down_timer_adverts: the 3 in 3*A + skew. */
-  readonly downTimerAdverts: number;
-  readonly garpMasterDelay: Microseconds;
-  readonly garpMasterRepeat: number;
-  /** 0 = never. */
-  readonly garpMasterRefresh: Microseconds;
-  readonly garpMasterRefreshRepeat: number;
-  /** vrrp_strict: also drop what cases 8 and 10 accept with a warning. */
-  readonly strict: boolean;
+  /** vrrp_startup_delay: no election before this long after start (default 0). */
+  readonly startupDelay?: Microseconds;
+  /** enable_script_security: refuse scripts that root runs and others can write. */
+  readonly scriptSecurity?: boolean;
+  /** script_user "USER [GROUP]". */
+  readonly scriptUser?: string;
 }
 
 // ---- Virtual services -------------------------------------------------------------------------
