@@ -3,8 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
-
-export const projectRoot = path.resolve(import.meta.dirname, "..", "..");
+import { projectRoot } from "./root.ts";
 
 const require = createRequire(import.meta.url);
 

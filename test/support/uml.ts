@@ -9,9 +9,10 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { it } from "vitest";
-import { bundleProgram, projectRoot } from "./bundle.ts";
+import { bundleProgram } from "./bundle.ts";
 import { TestProcess } from "./process.ts";
 import { Reaper } from "./reaper.ts";
+import { projectRoot } from "./root.ts";
 import { waitFor } from "./wait.ts";
 
 const KERNEL = "/usr/bin/linux.uml";

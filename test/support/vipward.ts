@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
-import { projectRoot } from "./bundle.ts";
 import type { ExecOptions, ExecResult, Lab, Namespace } from "./lab.ts";
 import type { Exit, TestProcess } from "./process.ts";
+import { projectRoot } from "./root.ts";
 import { type WaitOptions, waitFor } from "./wait.ts";
 
 const MAIN = path.join(projectRoot, "dist", "main.js");
