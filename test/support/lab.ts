@@ -199,8 +199,12 @@ function bridgePort(ns: Namespace, dev: string): string {
   return dev === "eth0" ? ns.role : `${ns.role}-${dev.slice(-4)}`;
 }
 
-/** nsenter execs the command itself, so the child's pid is the command's. */
+/**
+ * nsenter execs the command itself, so the child's pid is the command's. Entering a mount namespace leads
+ * to its root, which is not ours where the tests run in a chroot: the holder's is.
+ */
 function enter(ns: Namespace, argv: readonly string[]): string[] {
-  const target = `/proc/${ns.holder}/ns`;
-  return ["nsenter", `--net=${target}/net`, `--mount=${target}/mnt`, `--wd=${process.cwd()}`, "--", ...argv];
+  const holder = `/proc/${ns.holder}`;
+  const places = [`--net=${holder}/ns/net`, `--mount=${holder}/ns/mnt`, `--root=${holder}/root`];
+  return ["nsenter", ...places, `--wd=${process.cwd()}`, "--", ...argv];
 }
