@@ -78,10 +78,11 @@ describe("the namespace lab", () => {
 
   it("gives each host a /run of its own that its processes share", async () => {
     const { a, b } = await pair();
-    await lab.exec(a, ["touch", "/run/here"]);
-    await lab.exec(a, ["test", "-e", "/run/here"]);
-    expect((await lab.exec(b, ["test", "-e", "/run/here"], { check: false })).code).toBe(1);
-    expect(readdirSync("/run")).not.toContain("here");
+    const name = `vw-${lab.id}-here`;
+    await lab.exec(a, ["touch", `/run/${name}`]);
+    await lab.exec(a, ["test", "-e", `/run/${name}`]);
+    expect((await lab.exec(b, ["test", "-e", `/run/${name}`], { check: false })).code).toBe(1);
+    expect(readdirSync("/run")).not.toContain(name);
   });
 
   it("two keepaliveds elect one master, whose adverts and gratuitous ARP the capture decodes", async () => {

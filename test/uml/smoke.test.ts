@@ -20,7 +20,9 @@ describe("the guest harness", () => {
 
   it("ends a guest that hangs, and says so", async () => {
     const results = await runGuest({ entry: "test/uml/guest/hanging.ts", timeoutMs: 8000 });
-    expect(results).toMatchObject([{ name: "hangs for ever", ok: false }]);
+    // On a slow machine the limit comes before the guest has named its tests.
+    expect(results).toHaveLength(1);
+    expect(results[0]).toMatchObject({ ok: false });
     expect(results[0]?.error).toContain("did not end within 8000 ms");
   });
 });
