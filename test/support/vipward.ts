@@ -18,7 +18,7 @@ export interface LogEntry {
 }
 
 export interface VipwardOptions {
-  /** Which of the configuration's nodes this is; the namespace's role unless told. */
+  /** Which of the configuration's nodes this is; the namespace's role unless told, if it has nodes. */
   readonly node?: string;
   readonly dataplane?: "kernel" | "userspace" | "auto";
   /** Further options of `vipward run`. */
@@ -50,7 +50,9 @@ export class Vipward {
     this.runDir = `${place}.run`;
     this.stateDir = `${place}.state`;
     writeFileSync(this.configFile, config, { mode: 0o600 });
-    const argv = [process.execPath, MAIN, "run", "-c", this.configFile, "--node", options.node ?? ns.role];
+    const argv = [process.execPath, MAIN, "run", "-c", this.configFile];
+    const node = options.node ?? (/^nodes:/m.test(config) ? ns.role : undefined);
+    if (node !== undefined) argv.push("--node", node);
     argv.push("--run-dir", this.runDir, "--state-dir", this.stateDir, "--log-format", "json");
     if (options.dataplane !== undefined) argv.push("--dataplane", options.dataplane);
     argv.push(...(options.args ?? []));
