@@ -5,7 +5,16 @@
  *
  * koffi stays outside the bundle: it loads a prebuilt binary that lies beside it in node_modules.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -40,6 +49,7 @@ export async function build({ log = () => {} } = {}) {
   const missing = PROCESSES.filter((file) => !existsSync(path.join(root, file)));
   for (const file of missing) log(`build: ${file} does not exist, left out`);
   const entries = [MAIN, ...PROCESSES.filter((file) => !missing.includes(file))];
+  const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
   const { build: esbuild } = await import("esbuild");
   const result = await esbuild({
     absWorkingDir: root,
@@ -52,6 +62,7 @@ export async function build({ log = () => {} } = {}) {
     platform: "node",
     target: "node20",
     external: EXTERNAL,
+    define: { __VIPWARD_VERSION__: JSON.stringify(version) },
     sourcemap: "linked",
     banner: { js: BANNER },
     legalComments: "none",
