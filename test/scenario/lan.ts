@@ -14,6 +14,8 @@ import { leaseSeconds } from "../../src/vrrp/timing.ts";
 import { actionText, config } from "../vrrp/support.ts";
 
 export const LATENCY = 200;
+/** Of one run; the longest honest one takes a few thousand. */
+const MAX_TURNS = 100_000;
 
 export interface LanRouter {
   readonly name: string;
@@ -65,7 +67,9 @@ export class Lan {
 
   /** Packets and commands before timers of the same instant: the daemon drains its sockets first too. */
   run(until: number): void {
-    for (;;) {
+    for (let turns = 0; ; turns++) {
+      if (turns > MAX_TURNS)
+        throw new Error(`no end at ${stamp(this.now)} s: a storm, or a timer stands still`);
       const next = this.#pending.reduce(
         (least, entry) => Math.min(least, entry.at),
         Number.POSITIVE_INFINITY,

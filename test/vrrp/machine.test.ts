@@ -45,6 +45,8 @@ describe("Backup", () => {
     const router = Router.backup();
     expect(router.hear(1, { priority: 0 })).toEqual([]);
     expect(router.due).toBe(1 + SKEW);
+    router.hear(1.3, { priority: 0 });
+    expect(router.due).toBe(1.3 + SKEW);
   });
   it("case 27: in v3 the skew follows the adopted interval", () => {
     const router = Router.backup({ version: 3 });
