@@ -28,7 +28,8 @@ export function inNamespace<T>(namespace: string, work: () => T): T {
 
 /** Two namespaces joined by a veth named eth0 in both; `prefix` keeps parallel test files apart. */
 export function pair(prefix: string): { a: string; b: string; remove: () => void } {
-  const [a, b] = [`vw-${prefix}-a`, `vw-${prefix}-b`];
+  // The pid keeps runs side by side apart.
+  const [a, b] = [`vw-${process.pid}-${prefix}-a`, `vw-${process.pid}-${prefix}-b`];
   const remove = () => {
     for (const name of [a, b]) {
       try {
