@@ -1,4 +1,5 @@
 /** use_vmac: a macvlan interface with VRRP's virtual router MAC (RFC 5798 §7.3), in private mode as keepalived's. */
+import { existsSync } from "node:fs";
 import { type AttrStream, putU32 } from "node-netlink/dist/structs.js";
 import type { Family } from "../config/model.ts";
 import { putI32, putU32 as writeU32 } from "./bytes.ts";
