@@ -120,6 +120,28 @@ describe.concurrent("everything of ours is killed", () => {
   );
 });
 
+describe.concurrent("everything of ours is stopped, and only the supervisor goes on", () => {
+  it(
+    "it does not advertise for a vrrp process whose state is 10 s old",
+    withDirectors(async (pair) => {
+      await pair.vipward("b", yamlOf(LOW));
+      const ours = await masterOnA(pair);
+      const stopped = unixNow();
+      for (const pid of processes(ours)) process.kill(pid, "SIGSTOP");
+      await sleep(8_000);
+      await onlyOwner(pair, "b");
+      const continued = unixNow();
+      process.kill(ours.pid, "SIGCONT");
+      const first = await pair.master("a", continued);
+      // The hung process is noticed, killed and replaced; the new one listens for a master-down interval.
+      expect(first.time - continued).toBeGreaterThan(3);
+      expect(pair.owners.twoOwners(VIP, stopped).seconds).toBeLessThan(TWO_OWNERS_AT_MOST);
+      expect(pair.sent("a", continued).every((advert) => advert.priority > 0)).toBe(true);
+      await onlyOwner(pair, "a");
+    }),
+  );
+});
+
 describe.concurrent("the supervisor alone is killed", () => {
   it(
     "its vrrp process gives up with priority 0, removes the VIP and ends; a start begins cleanly",

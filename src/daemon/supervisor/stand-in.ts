@@ -100,10 +100,22 @@ export class StandIn {
   /** Priority 0 first, so that a backup is on its way while the addresses go (RFC 5798 §6.4.3). */
   release(owned: Owned): void {
     this.#send(owned, 0);
-    this.#forAdded(owned, (request) => this.#rtnetlink.deleteAddress(request));
+    this.#removeAdded(owned);
     this.#log("warn", `(${owned.config.name}) gave up mastership for the lost vrrp process`, {
       instance: owned.config.name,
     });
+  }
+
+  /** Without a word on the wire: somebody else has been elected meanwhile. */
+  abandon(owned: Owned): void {
+    this.#removeAdded(owned);
+    this.#log("warn", `(${owned.config.name}) silent for too long to go on as master`, {
+      instance: owned.config.name,
+    });
+  }
+
+  #removeAdded(owned: Owned): void {
+    this.#forAdded(owned, (request) => this.#rtnetlink.deleteAddress(request));
   }
 
   #forAdded(owned: Owned, act: (request: NonNullable<ReturnType<typeof vipRequest>>) => void): void {

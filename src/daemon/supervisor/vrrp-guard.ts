@@ -198,7 +198,12 @@ export class VrrpGuard {
   #expectPulse(milliseconds: number): void {
     clearTimeout(this.#watch);
     if (this.#stopping) return;
-    this.#watch = setTimeout(() => this.#pulseOverdue(), milliseconds);
+    const due = monotonicUs() + milliseconds * 1_000;
+    this.#watch = setTimeout(() => {
+      // Half as late again: we were stopped or starved ourselves, and judge the child on fresh evidence only.
+      if (monotonicUs() - due > milliseconds * 500) this.#expectPulse(milliseconds);
+      else this.#pulseOverdue();
+    }, milliseconds);
   }
 
   /** It may be us who slept: pulses that are queued in the channel are read before deciding. */
@@ -221,6 +226,7 @@ export class VrrpGuard {
     // Died before it took over: what it was to resume is still what we hold.
     if (this.#pulses.length > 0) this.#owned = this.#standIn.owned(this.#config, this.#pulses);
     this.#oursBefore = this.#owned.flatMap((owned) => owned.added);
+    this.#dropStale(now);
     const again = this.#lastCrash !== undefined && now - this.#lastCrash < SECOND_CRASH_WITHIN_US;
     this.#lastCrash = now;
     this.#log(
@@ -238,6 +244,15 @@ export class VrrpGuard {
     this.#standInUntil = us(now + STAND_IN_FOR_US);
     this.#standInTurn();
     this.#respawn();
+  }
+
+  /** Silent for a whole master-down interval: another is master now, whom priority 0 would only disturb. */
+  #dropStale(now: Microseconds): void {
+    const stale = this.#owned.filter(
+      ({ config, lastAdvertAt }) => now - lastAdvertAt >= config.downTimerAdverts * config.advertInterval,
+    );
+    for (const owned of stale) this.#standIn.abandon(owned);
+    this.#owned = this.#owned.filter((owned) => !stale.includes(owned));
   }
 
   #respawn(): void {

@@ -337,7 +337,11 @@ export class VrrpRuntime {
     return {
       rtnetlink: this.#rtnetlink,
       log: this.#log,
-      send: this.#send,
+      send: (message) => {
+        // The supervisor stands in for the state it last heard of: a changed one is told at once.
+        if (message.type === "transition") runtime.#pulseAt = us(0);
+        runtime.#send(message);
+      },
       get vipLease() {
         return runtime.#vipLease;
       },
