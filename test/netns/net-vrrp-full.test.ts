@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RouteConfig, RuleConfig } from "../../src/config/model.ts";
 import { libc } from "../../src/net/libc.ts";
 import { createVmac, deleteVmac } from "../../src/net/macvlan.ts";
+import { openArpProbe, openNdProbe } from "../../src/net/neighbour-probe.ts";
 import { closeFd } from "../../src/net/raw-socket.ts";
 import { openVrrpSocket6, receivePacket6, sendPacket6 } from "../../src/net/raw-socket6.ts";
 import { RtNetlinkRoutes } from "../../src/net/rtnetlink-routes.ts";
@@ -151,5 +152,51 @@ describe("use_vmac", () => {
       deleteVmac("vrrp6.51");
     });
     expect(() => ipIn(net.a, "link", "show", "vrrp6.51")).toThrow();
+  });
+});
+
+describe("neighbour probes", () => {
+  const linkOf = (ns: string) => {
+    const [shown] = JSON.parse(ipIn(ns, "-j", "link", "show", "eth0")) as {
+      ifindex: number;
+      address: string;
+    }[];
+    return {
+      index: shown!.ifindex,
+      name: "eth0",
+      mac: Buffer.from(shown!.address.replaceAll(":", ""), "hex"),
+    };
+  };
+  const macOf = (ns: string) => linkOf(ns).mac.toString("hex");
+
+  it("ARP: the neighbour's own MAC answers; an address nobody has stays silent", async () => {
+    const probe = inNamespace(net.a, () => openArpProbe(linkOf(net.a)));
+    probe.ask("192.0.2.12", "192.0.2.11");
+    probe.ask("192.0.2.99", "192.0.2.11");
+    const answer = await until(() => probe.answers()[0]);
+    expect({ ...answer, mac: Buffer.from(answer.mac).toString("hex") }).toEqual({
+      address: "192.0.2.12",
+      mac: macOf(net.b),
+    });
+    expect(probe.answers()).toEqual([]);
+    probe.close();
+  });
+
+  it("RFC 5227: a probe from 0.0.0.0 is answered too", async () => {
+    const probe = inNamespace(net.a, () => openArpProbe(linkOf(net.a)));
+    probe.ask("192.0.2.12", "0.0.0.0");
+    expect((await until(() => probe.answers()[0])).address).toBe("192.0.2.12");
+    probe.close();
+  });
+
+  it("RFC 4861: a neighbour solicitation is answered with the target's MAC", async () => {
+    const probe = inNamespace(net.a, () => openNdProbe(linkOf(net.a)));
+    probe.ask("fe80::12", "fe80::11");
+    const answer = await until(() => probe.answers()[0]);
+    expect({ ...answer, mac: Buffer.from(answer.mac).toString("hex") }).toEqual({
+      address: "fe80::12",
+      mac: macOf(net.b),
+    });
+    probe.close();
   });
 });
