@@ -133,8 +133,8 @@ export class Instance {
   /** A reload changed this instance; mastership goes on where identity allows it. */
   reconfigure(config: InstanceConfig, now: Microseconds): void {
     this.config = config;
-    this.vips.reconfigure(config, this.#state.state === "MASTER", now);
     if (this.#state.state === "MASTER") {
+      this.vips.add(now);
       // The next advert may be due sooner than the old interval said.
       this.#state = {
         ...this.#state,

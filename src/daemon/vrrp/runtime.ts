@@ -112,20 +112,39 @@ export class VrrpRuntime {
   /** Instances are the same over a reload when VRID, family and interface are (keepalived's rule). */
   #replaceInstances(configs: readonly InstanceConfig[], now: Microseconds, first?: Configure): void {
     const before = new Map(this.#instances.map((instance) => [identity(instance.config), instance]));
-    const after = configs.map((config) => {
-      const kept = before.get(identity(config));
-      before.delete(identity(config));
-      if (kept) {
-        if (JSON.stringify(kept.config) !== JSON.stringify(config)) kept.reconfigure(config, now);
-        return kept;
-      }
-      return new Instance(config, this.#ports.get(config.interface)!, this.#context(), now);
-    });
-    // Leaving instances release before new ones may claim the same addresses.
+    const plan = configs.map((config) => ({ config, kept: before.get(identity(config)) }));
+    for (const { config } of plan) before.delete(identity(config));
+    const held = this.#added();
+    // What is given up goes before anything is taken on: a VIP may move from one instance to another.
     for (const gone of before.values())
       gone.handle({ kind: "shutdown", reason: "removed from the configuration" }, now);
-    this.#instances = after;
-    if (first) this.#reclaim(first, now);
+    const changed = plan.filter(
+      ({ config, kept }) => kept && JSON.stringify(kept.config) !== JSON.stringify(config),
+    );
+    for (const { config, kept } of changed) kept?.vips.drop(config);
+    this.#instances = plan.map(
+      ({ config, kept }) =>
+        kept ?? new Instance(config, this.#ports.get(config.interface)!, this.#context(), now),
+    );
+    if (first) return this.#reclaim(first, now);
+    for (const { config, kept } of changed) kept?.vips.take(config);
+    this.#surveyNew(held);
+    for (const { config, kept } of changed) kept?.reconfigure(config, now);
+  }
+
+  /** A VIP new to the configuration may be the operator's own address. */
+  #surveyNew(heldBefore: ReadonlySet<string>): void {
+    const added = this.#added();
+    // Our own removals are heard now, and forgotten: later they would look like somebody else's.
+    this.#monitor.drain();
+    this.#vanished = this.#vanished.filter(({ address }) => !heldBefore.has(address) || added.has(address));
+    this.#readNetwork();
+    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || added.has(entry.address);
+    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
+  }
+
+  #added(): ReadonlySet<string> {
+    return new Set(this.#instances.flatMap((instance) => instance.vips.added));
   }
 
   /** Takes away what a killed run left behind, except what is about to be resumed. */

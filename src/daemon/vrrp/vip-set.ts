@@ -43,13 +43,11 @@ export class VipSet {
     return [...this.#present].filter((address) => !this.#preexisting.has(address));
   }
 
-  /** Notes what is there now. `ours` tells addresses of an earlier run of ours from the operator's. */
+  /** Notes what is there now. `ours` tells addresses that we put there from the operator's. */
   survey(addresses: readonly AddressInfo[], ours: (address: AddressInfo) => boolean): void {
-    this.#preexisting.clear();
-    this.#present.clear();
     for (const vip of this.#config.vips) {
       const there = this.#find(addresses, vip);
-      if (!there) continue;
+      if (!there || this.#present.has(vip.address)) continue;
       this.#present.add(vip.address);
       if (!ours(there)) this.#preexisting.add(vip.address);
     }
@@ -116,15 +114,22 @@ export class VipSet {
     return this.#present.delete(vip.address);
   }
 
-  /** Takes over a changed configuration; VIPs that are no longer listed go, new ones come if `holding`. */
-  reconfigure(config: InstanceConfig, holding: boolean, now: Microseconds): void {
-    const keep = new Set(config.vips.map(vipIdentity));
-    const gone = this.#config.vips.filter((vip) => !keep.has(vipIdentity(vip)));
+  /** The first half of a new configuration: VIPs that are not in it go. */
+  drop(next: InstanceConfig): void {
+    const keep = new Set(next.vips.map(vipIdentity));
     const before = this.#config;
-    this.#config = { ...before, vips: gone };
+    this.#config = { ...before, vips: before.vips.filter((vip) => !keep.has(vipIdentity(vip))) };
     this.remove();
+    for (const vip of this.#config.vips) {
+      this.#present.delete(vip.address);
+      this.#preexisting.delete(vip.address);
+    }
+    this.#config = { ...before, vips: before.vips.filter((vip) => keep.has(vipIdentity(vip))) };
+  }
+
+  /** The second half, after every instance has dropped its own: VIPs may move between instances. */
+  take(config: InstanceConfig): void {
     this.#config = config;
-    if (holding) this.add(now);
   }
 
   status(): VipStatus[] {
