@@ -167,12 +167,21 @@ export class Directors {
     const adverts = this.capture.adverts().map((advert) => ({
       time: advert.time,
       text: `${advert.source} advertises VRID ${advert.vrid} priority ${advert.priority}`,
+      advert: true,
     }));
     const logs = this.#logs.flatMap(({ role, process }) =>
       process.output.map(({ time, text }) => ({ time, text: `${role}| ${text}` })),
     );
     const all = [...adverts, ...logs, ...this.owners.events(VIP)].sort((x, y) => x.time - y.time);
-    const told = all.slice(-lines).map(({ time, text }) => `${clock(time)} ${text.slice(0, 300)}`);
+    // An advert like the two before it is no news.
+    const recent: string[] = [];
+    const kept = all.filter((entry) => {
+      if (!("advert" in entry)) return true;
+      const known = recent.slice(-2).includes(entry.text);
+      if (!known) recent.push(entry.text);
+      return !known;
+    });
+    const told = kept.slice(-lines).map(({ time, text }) => `${clock(time)} ${text.slice(0, 300)}`);
     return `--- what happened\n${told.join("\n")}`;
   }
 }

@@ -139,8 +139,8 @@ export class VrrpRuntime {
     this.#monitor.drain();
     this.#vanished = this.#vanished.filter(({ address }) => !heldBefore.has(address) || added.has(address));
     this.#readNetwork();
-    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || added.has(entry.address);
-    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
+    for (const instance of this.#instances)
+      instance.vips.survey(this.#addresses, (entry) => this.#isOurs(entry));
   }
 
   #added(): ReadonlySet<string> {
