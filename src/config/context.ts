@@ -1,6 +1,16 @@
 /** What the readers of the blocks share. */
 import type { Problems } from "./problem.ts";
 
+/** What lstat(2) says of one path. */
+export interface FileFacts {
+  readonly kind: "file" | "directory" | "link" | "other";
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  /** Of a link: what it holds. */
+  readonly target?: string;
+}
+
 export interface ParseOptions {
   /** `--node`: chooses the block of `nodes`. */
   readonly node?: string;
@@ -10,20 +20,11 @@ export interface ParseOptions {
   readonly readSecretFile?: (path: string) => string;
   /** Environment for `auth_pass: { env: ... }`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** lstat of a script or a directory above it; undefined: it does not exist. Without it scripts are not looked at. */
+  readonly inspectFile?: (path: string) => FileFacts | undefined;
 }
 
 export interface Context {
   readonly problems: Problems;
   readonly options: ParseOptions;
-}
-
-/** Global defaults that instances inherit. Times in microseconds. */
-export interface InstanceDefaults {
-  readonly version: number;
-  readonly strict: boolean;
-  readonly garpMasterDelay: number;
-  readonly garpMasterRepeat: number;
-  readonly garpMasterRefresh: number;
-  readonly garpMasterRefreshRepeat: number;
-  readonly downTimerAdverts: number;
 }

@@ -4,19 +4,18 @@
  * text -> yaml.ts (nodes with places) -> nodes overrides -> block readers (zod) -> rules -> Config
  */
 import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { ms } from "../units.ts";
 import { readBlock } from "./block.ts";
-import type { Context, InstanceDefaults, ParseOptions } from "./context.ts";
-import { readInstances } from "./instance.ts";
-import type { Config, GlobalConfig } from "./model.ts";
+import type { Context, FileFacts, ParseOptions } from "./context.ts";
+import { readGlobal } from "./global.ts";
+import type { Config } from "./model.ts";
 import { applyNode } from "./node-overrides.ts";
-import { child, isBare, isMap, type MapNode, type Ref } from "./nodes.ts";
+import { child, type MapNode, type Ref } from "./nodes.ts";
 import { bareProblem, type Problem, Problems } from "./problem.ts";
-import { checkInstances } from "./rules.ts";
 import { schemas } from "./schema.ts";
 import { readServices } from "./service.ts";
+import { readVrrp } from "./vrrp/read.ts";
 import { parseYaml } from "./yaml.ts";
 import { MAX_BYTES } from "./yaml-limits.ts";
 
@@ -51,7 +50,21 @@ export function loadConfig(path: string, options: LoadOptions): LoadResult {
   const readSecretFile =
     options.readSecretFile ??
     ((name: string): string => new TextDecoder().decode(read(resolve(dirname(file), name))));
-  return parseConfig(text, path, { env: process.env, ...options, readSecretFile });
+  return parseConfig(text, path, { env: process.env, inspectFile, ...options, readSecretFile });
+}
+
+/** lstat(2), for scripts; undefined: nothing is there. */
+function inspectFile(path: string): FileFacts | undefined {
+  try {
+    const stat = lstatSync(path);
+    const { uid, gid, mode } = stat;
+    if (stat.isSymbolicLink()) return { kind: "link", uid, gid, mode, target: readlinkSync(path) };
+    return { kind: stat.isDirectory() ? "directory" : stat.isFile() ? "file" : "other", uid, gid, mode };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
 }
 
 function readLimited(path: string): Uint8Array {
@@ -89,62 +102,20 @@ function readRoot(written: MapNode, context: Context): Config | undefined {
   const ref: Ref<MapNode> = { node, at: node.offset };
   readBlock(ref, schemas().root, problems);
   const { global, defaults } = readGlobal(child(ref, "global_defs"), context);
-  const instances = readInstances(child(ref, "vrrp_instance"), defaults, context);
-  const services = readServices(child(ref, "virtual_server"), context);
-  checkInstances(instances, context);
+  const before = problems.errors;
+  const services = readServices(child(ref, "virtual_server"), context).map((service) => service.config);
+  const servicesComplete = problems.errors === before;
+  const vrrp = readVrrp(ref, { global, defaults, services, servicesComplete }, context);
   if (problems.errors > 0) return undefined;
-  const config = {
-    files: [resolve(problems.file)],
-    global,
-    instances: instances.map((instance) => instance.config),
-    services: services.map((service) => service.config),
-  };
+  const config = { files: [resolve(problems.file)], global, services, ...vrrp };
   return freeze({ hash: hashOf(config), ...config });
 }
 
 /** In pieces: the text of a large configuration in one string costs more than hashing it. */
-function hashOf({ global, instances, services }: Omit<Config, "hash">): string {
-  const hash = createHash("sha256").update(JSON.stringify([global, instances]));
+function hashOf({ services, files: _, ...rest }: Omit<Config, "hash">): string {
+  const hash = createHash("sha256").update(JSON.stringify(rest));
   for (const service of services) hash.update(JSON.stringify(service));
   return hash.digest("hex").slice(0, 12);
-}
-
-const DEFAULTS = {
-  version: 2,
-  strict: false,
-  garpMasterDelay: 5_000_000,
-  garpMasterRepeat: 5,
-  garpMasterRefresh: 0,
-  garpMasterRefreshRepeat: 1,
-  downTimerAdverts: 3,
-} satisfies InstanceDefaults;
-
-function readGlobal(
-  ref: Ref | undefined,
-  context: Context,
-): { global: GlobalConfig; defaults: InstanceDefaults } {
-  if (ref !== undefined && !isMap(ref) && !isBare(ref))
-    context.problems.error({ offset: ref.node.offset, message: "global_defs is a block", via: ref.via });
-  const keys = (ref && isMap(ref) && readBlock(ref, schemas().global, context.problems)) || {};
-  return {
-    global: {
-      routerId: keys.router_id ?? context.options.hostname,
-      ...(keys.dataplane === undefined ? {} : { dataplane: keys.dataplane }),
-      vipLease: keys.vip_lease ?? true,
-      resyncInterval: ms((keys.resync_interval ?? 10_000_000) / 1000),
-      lvsFlush: keys.lvs_flush ?? false,
-      realtime: keys.vrrp_realtime ?? true,
-    },
-    defaults: {
-      version: keys.vrrp_version ?? DEFAULTS.version,
-      strict: keys.vrrp_strict ?? DEFAULTS.strict,
-      garpMasterDelay: keys.vrrp_garp_master_delay ?? DEFAULTS.garpMasterDelay,
-      garpMasterRepeat: keys.vrrp_garp_master_repeat ?? DEFAULTS.garpMasterRepeat,
-      garpMasterRefresh: keys.vrrp_garp_master_refresh ?? DEFAULTS.garpMasterRefresh,
-      garpMasterRefreshRepeat: keys.vrrp_garp_master_refresh_repeat ?? DEFAULTS.garpMasterRefreshRepeat,
-      downTimerAdverts: keys.vrrp_down_timer_adverts ?? DEFAULTS.downTimerAdverts,
-    },
-  };
 }
 
 /** Freezes the whole tree: nobody downstream can change what was validated. */

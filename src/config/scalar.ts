@@ -135,3 +135,13 @@ export const nested = () => z.unknown();
 
 /** Text as it stands. */
 export const text = () => scalar<string>((value) => ({ value }));
+
+/** A block's keys; its name is for messages. */
+export function block<T extends z.ZodRawShape>(name: string, shape: T) {
+  return { name, schema: z.strictObject(shape), keys: Object.keys(shape) };
+}
+
+/** Any time a timer can hold, in microseconds. */
+export const timer = () => duration({ min: 0, step: 1 }).optional();
+export const count = (min: number, max: number) => int(min, max).optional();
+export const bool = () => flag().optional();

@@ -1,17 +1,12 @@
 /** The keys of every block, with their units and ranges. Built on first use: start-up time matters. */
-import * as z from "zod";
 import { SCHEDULERS } from "./model.ts";
-import { choice, duration, flag, int, ipv4, nested, text, word } from "./scalar.ts";
-import { interfaceName, persistenceGranularity } from "./values.ts";
+import { block, bool, choice, count, duration, ipv4, nested, text, word } from "./scalar.ts";
+import { persistenceGranularity } from "./values.ts";
+import { globalVrrpKeys, vrrpBlocks } from "./vrrp/schema-vrrp.ts";
 
 const S = 1_000_000;
 const MS = 1_000;
 
-function block<T extends z.ZodRawShape>(name: string, shape: T) {
-  return { name, schema: z.strictObject(shape), keys: Object.keys(shape) };
-}
-
-const timer = () => duration({ min: 0, step: 1 }).optional();
 const seconds = (min: number, max: number, whenBare?: number) =>
   duration({
     min: min * S,
@@ -19,8 +14,6 @@ const seconds = (min: number, max: number, whenBare?: number) =>
     step: S,
     ...(whenBare === undefined ? {} : { whenBare: whenBare * S }),
   }).optional();
-const count = (min: number, max: number) => int(min, max).optional();
-const bool = () => flag().optional();
 
 /** What services, real servers and checkers hand down to each other. */
 const checkDefaults = () => ({
@@ -41,6 +34,16 @@ const rootBlock = () =>
   block("the file", {
     global_defs: nested().optional(),
     vrrp_instance: nested().optional(),
+    vrrp_sync_group: nested().optional(),
+    vrrp_script: nested().optional(),
+    vrrp_track_process: nested().optional(),
+    vrrp_track_file: nested().optional(),
+    track_file: nested().optional(),
+    vrrp_track_gateway: nested().optional(),
+    track_gateway: nested().optional(),
+    static_ipaddress: nested().optional(),
+    static_routes: nested().optional(),
+    static_rules: nested().optional(),
     virtual_server: nested().optional(),
     nodes: nested().optional(),
   });
@@ -53,52 +56,7 @@ const globalBlock = () =>
     resync_interval: duration({ min: 100 * MS, step: MS }).optional(),
     lvs_flush: bool(),
     vrrp_realtime: bool(),
-    vrrp_version: count(2, 3),
-    vrrp_strict: bool(),
-    vrrp_garp_master_delay: timer(),
-    vrrp_garp_master_repeat: count(0, 65535),
-    vrrp_garp_master_refresh: timer(),
-    vrrp_garp_master_refresh_repeat: count(0, 65535),
-    vrrp_down_timer_adverts: count(1, 100),
-  });
-
-const instanceBlock = () =>
-  block("vrrp_instance", {
-    state: choice(["MASTER", "BACKUP"]).optional(),
-    interface: interfaceName(),
-    virtual_router_id: int(1, 255),
-    priority: count(1, 255),
-    // The version decides the range: see instance.ts.
-    advert_int: duration({ min: 0 }).optional(),
-    version: count(2, 3),
-    nopreempt: bool(),
-    preempt: bool(),
-    preempt_delay: duration({ min: 0, max: 1000 * S }).optional(),
-    authentication: nested().optional(),
-    virtual_ipaddress: nested().optional(),
-    mcast_src_ip: ipv4().optional(),
-    down_timer_adverts: count(1, 100),
-    garp_master_delay: timer(),
-    garp_master_repeat: count(0, 65535),
-    garp_master_refresh: timer(),
-    garp_master_refresh_repeat: count(0, 65535),
-    strict_mode: bool(),
-    vrrp_strict: bool(),
-  });
-
-const authenticationBlock = () =>
-  block("authentication", {
-    auth_type: choice(["PASS", "AH"], { quiet: true }),
-    auth_pass: nested().optional(),
-  });
-
-const vipBlock = () =>
-  block("virtual_ipaddress", {
-    address: word("address"),
-    dev: interfaceName().optional(),
-    label: word("label").optional(),
-    brd: word("brd").optional(),
-    scope: word("scope").optional(),
+    ...globalVrrpKeys(),
   });
 
 const serviceBlock = () =>
@@ -165,9 +123,7 @@ function build() {
   return {
     root: rootBlock(),
     global: globalBlock(),
-    instance: instanceBlock(),
-    authentication: authenticationBlock(),
-    vip: vipBlock(),
+    ...vrrpBlocks(),
     service: serviceBlock(),
     server: serverBlock(),
     tcp: tcpBlock(),

@@ -1,9 +1,10 @@
 /** authentication { auth_type, auth_pass }. The password's value is shown nowhere. */
-import { readBlock } from "./block.ts";
-import type { Context } from "./context.ts";
-import type { VrrpAuth } from "./model.ts";
-import { child, findEntry, isMap, isScalar, type MapNode, type Ref } from "./nodes.ts";
-import { schemas } from "./schema.ts";
+import { readBlock } from "../block.ts";
+import type { Context } from "../context.ts";
+import type { VrrpAuth } from "../model.ts";
+import { child, findEntry, isMap, type MapNode, type Ref } from "../nodes.ts";
+import { schemas } from "../schema.ts";
+import { readSecret } from "./secret-value.ts";
 
 /** Version 2 packets carry 8 bytes (RFC 2338 5.3.10). */
 const PASS_BYTES = 8;
@@ -21,13 +22,14 @@ export function readAuthentication(ref: Ref, version: 2 | 3 | undefined, context
     });
     return none;
   }
+  if (refusedTypes(ref, context)) return none;
   const keys = readBlock(ref, schemas().authentication, problems);
   if (keys === undefined) return none;
   if (version === 3) {
     problems.error({
       offset: ref.at,
       message: "authentication in a version 3 instance: VRRP version 3 has none",
-      hint: "remove the block, or set version: 2 on every router of this virtual_router_id",
+      hint: "use auth_hmac, or set version: 2 on every router of this virtual_router_id",
       via: ref.via,
     });
     return none;
@@ -59,6 +61,21 @@ export function readAuthentication(ref: Ref, version: 2 | 3 | undefined, context
   return { type: "PASS", pass };
 }
 
+/** keepalived.conf's `auth_type PASS` and `auth_type AH` in one block are a list here. */
+function refusedTypes(ref: Ref<MapNode>, { problems }: Context): boolean {
+  const types = child(ref, "auth_type");
+  if (types?.node.kind !== "list") return false;
+  const written = types.node.items.map(({ node }) => (node.kind === "scalar" ? node.text.toUpperCase() : ""));
+  if (!written.includes("AH") || !written.includes("PASS")) return false;
+  problems.error({
+    offset: types.at,
+    message: "AH and PASS together: an instance has one authentication",
+    hint: "keep auth_type: PASS; AH is not supported (RFC 3768 withdrew it)",
+    via: types.via,
+  });
+  return true;
+}
+
 function readPass(ref: Ref<MapNode>, context: Context): string | undefined {
   const { problems } = context;
   const pass = child(ref, "auth_pass");
@@ -67,29 +84,7 @@ function readPass(ref: Ref<MapNode>, context: Context): string | undefined {
     return undefined;
   };
   const hint = "auth_pass: text, { file: PATH } or { env: NAME }";
-  if (pass === undefined) return fail("auth_type PASS needs auth_pass", hint);
-  if (isScalar(pass))
-    return pass.node.text === "" ? fail("auth_pass is empty", hint) : checkText(pass.node.text, fail);
-  const entry = isMap(pass) && pass.node.entries.length === 1 ? pass.node.entries[0] : undefined;
-  if (entry?.value.kind !== "scalar" || (entry.key !== "file" && entry.key !== "env"))
-    return fail("auth_pass is not text", hint);
-  const source = entry.value.text;
-  if (entry.key === "env") {
-    const value = context.options.env?.[source];
-    return value === undefined || value === ""
-      ? fail(`auth_pass: the environment has no ${source.slice(0, 60)}`)
-      : checkText(value, fail);
-  }
-  try {
-    const value = context.options.readSecretFile?.(source).replace(/\r?\n$/, "");
-    return value === undefined || value === ""
-      ? fail("auth_pass: the file is empty")
-      : checkText(value, fail);
-  } catch (error) {
-    return fail(`auth_pass: ${error instanceof Error ? error.message : "the file can't be read"}`);
-  }
-}
-
-function checkText(text: string, fail: (message: string) => undefined): string | undefined {
-  return text.includes("\0") ? fail("auth_pass contains a NUL byte") : text;
+  return pass === undefined
+    ? fail("auth_type PASS needs auth_pass", hint)
+    : readSecret(pass.node, { what: "auth_pass", hint }, context, fail);
 }

@@ -1,38 +1,55 @@
-/** vrrp_instance blocks -> InstanceConfig, with the rules that hold inside one instance. */
-import { us } from "../units.ts";
+/** vrrp_instance blocks -> InstanceConfig. */
+import { us } from "../../units.ts";
+import { describe, named } from "../block.ts";
+import type { Context } from "../context.ts";
+import type { Family, InstanceConfig, VrrpAuth } from "../model.ts";
+import { child, isMap, type MapNode, type Ref } from "../nodes.ts";
+import { defined, some } from "../optional.ts";
+import { quote } from "../problem.ts";
 import { readAuthentication } from "./authentication.ts";
-import { describe, named, readBlock } from "./block.ts";
-import type { Context, InstanceDefaults } from "./context.ts";
-import type { InstanceConfig } from "./model.ts";
-import { child, findEntry, isMap, type MapNode, type Ref } from "./nodes.ts";
-import { quote } from "./problem.ts";
-import { showDuration } from "./scalar.ts";
-import { schemas } from "./schema.ts";
-import { type PlacedVip, readVips } from "./vip.ts";
+import { readHeartbeats } from "./heartbeat.ts";
+import { readHmac } from "./hmac.ts";
+import { type InstanceDefaults, type InstanceKeys, readInstanceKeys } from "./instance-keys.ts";
+import { checkInstance } from "./instance-rules.ts";
+import { readNotify } from "./notify.ts";
+import { readRules } from "./policy-rule.ts";
+import { readRoutes } from "./route.ts";
+import type { Execution } from "./script-security.ts";
+import { type PlacedTrack, readTracks } from "./track.ts";
+import type { Trackables } from "./trackables.ts";
+import { readPaths } from "./unicast.ts";
+import { familyOfFirst, type PlacedVip, readAddresses, readVips } from "./vip.ts";
+import { readVmac } from "./vmac.ts";
 
 const S = 1_000_000;
-const CS = 10_000;
-/** Twelve bits of centiseconds in a version 3 packet (RFC 5798 5.2.7). */
-const MAX_V3_INTERVAL = 4095 * CS;
-const MANY_VIPS = 20;
 
 export interface PlacedInstance {
   readonly config: InstanceConfig;
   readonly ref: Ref<MapNode>;
+  /** Advertised and excluded ones. */
   readonly vips: readonly PlacedVip[];
+  readonly tracks: readonly PlacedTrack[];
+}
+
+/** What instances need to know of the rest of the file. */
+export interface Surroundings {
+  readonly defaults: InstanceDefaults;
+  readonly known: Trackables;
+  readonly execution: Execution;
 }
 
 export function readInstances(
   ref: Ref | undefined,
-  defaults: InstanceDefaults,
+  around: Surroundings,
   context: Context,
-): PlacedInstance[] {
-  if (ref === undefined) return [];
-  const out: PlacedInstance[] = [];
-  for (const { name, block } of named(ref, "vrrp_instance", context.problems)) {
+): { readonly instances: PlacedInstance[]; readonly names: ReadonlySet<string> } {
+  const instances: PlacedInstance[] = [];
+  const names = new Set<string>();
+  for (const { name, block } of ref === undefined ? [] : named(ref, "vrrp_instance", context.problems)) {
+    names.add(name);
     if (isMap(block)) {
-      const instance = readInstance(name, block, defaults, context);
-      if (instance !== undefined) out.push(instance);
+      const instance = readInstance(name, block, around, context);
+      if (instance !== undefined) instances.push(instance);
     } else {
       const message = `vrrp_instance ${quote(name)} is a block, not ${describe(block.node)}`;
       context.problems.error({
@@ -43,33 +60,97 @@ export function readInstances(
       });
     }
   }
-  return out;
+  return { instances, names };
 }
-
-type Keys = NonNullable<ReturnType<typeof readInstanceKeys>>;
-const readInstanceKeys = (ref: Ref<MapNode>, context: Context) =>
-  readBlock(ref, schemas().instance, context.problems);
 
 function readInstance(
   name: string,
   ref: Ref<MapNode>,
-  defaults: InstanceDefaults,
+  around: Surroundings,
   context: Context,
 ): PlacedInstance | undefined {
+  const { defaults, known, execution } = around;
   const keys = readInstanceKeys(ref, context);
-  const vipRef = child(ref, "virtual_ipaddress");
-  const dev = keys?.interface ?? "eth0";
-  const vips = vipRef === undefined ? [] : readVips(vipRef, dev, context);
-  const authRef = child(ref, "authentication");
-  const version = (keys?.version ?? defaults.version) as 2 | 3;
-  const auth =
-    authRef === undefined ? { type: "none" as const } : readAuthentication(authRef, keys && version, context);
+  const family = familyOf(ref, keys);
+  const vmac = keys && readVmac(keys, ref, family, context);
+  const dev = vmac?.name ?? keys?.interface ?? "eth0";
+  const held = readHeld(ref, family, dev, context);
+  const version = family === 6 ? 3 : ((keys?.version ?? defaults.version) as 2 | 3);
+  const auth = readAuth(ref, keys, version, context);
+  const tracks = readTracks(ref, known, context);
+  const notify = readNotify(ref, execution, context);
   if (keys === undefined) return undefined;
-  const initialState = keys.state ?? "BACKUP";
   const config: InstanceConfig = {
+    ...readElection(keys, defaults),
     name,
-    family: 4,
+    family,
     version,
+    auth,
+    vips: held.vips.map(({ vip }) => vip),
+    ...readAnnouncements(keys, defaults),
+    ...readPaths(keys, ref, family, defaults, context),
+    ...readBehaviour(keys, defaults),
+    ...defined({
+      excludedVips: some(held.excluded.map(({ vip }) => vip)),
+      virtualRoutes: some(held.routes),
+      virtualRules: some(held.rules),
+      vmac,
+      heartbeatInterfaces: some(readHeartbeats(ref, keys.interface, context)),
+      trackers: some(tracks.map(({ track }) => track)),
+      notify: Object.keys(notify).length === 0 ? undefined : notify,
+    }),
+  };
+  const instance = { config, ref, vips: [...held.vips, ...held.excluded], tracks };
+  checkInstance(instance, keys, context);
+  return instance;
+}
+
+/** The advertised addresses decide; an instance without them goes by what else names a family. */
+function familyOf(ref: Ref<MapNode>, keys: InstanceKeys | undefined): Family {
+  if (keys?.native_ipv6 === true) return 6;
+  const fromAddresses = familyOfFirst(child(ref, "virtual_ipaddress"));
+  const fromPaths = (keys?.unicast_src_ip ?? keys?.mcast_src_ip)?.family;
+  return fromAddresses ?? fromPaths ?? familyOfFirst(child(ref, "unicast_peer")) ?? 4;
+}
+
+function readHeld(ref: Ref<MapNode>, family: Family, dev: string, context: Context) {
+  const vips = child(ref, "virtual_ipaddress");
+  const excluded = child(ref, "virtual_ipaddress_excluded");
+  const routes = child(ref, "virtual_routes");
+  const rules = child(ref, "virtual_rules");
+  return {
+    vips: vips === undefined ? [] : readVips(vips, family, dev, context),
+    excluded: excluded === undefined ? [] : readAddresses(excluded, dev, context),
+    routes: routes === undefined ? [] : readRoutes(routes, { family, dev }, context),
+    rules: rules === undefined ? [] : readRules(rules, family, context),
+  };
+}
+
+function readAuth(
+  ref: Ref<MapNode>,
+  keys: InstanceKeys | undefined,
+  version: 2 | 3,
+  context: Context,
+): VrrpAuth {
+  const password = child(ref, "authentication");
+  const signature = child(ref, "auth_hmac");
+  const plain: VrrpAuth =
+    password === undefined ? { type: "none" } : readAuthentication(password, keys && version, context);
+  if (signature === undefined) return plain;
+  const hmac = readHmac(signature, keys?.advert_int ?? S, context);
+  const place = { offset: signature.at, via: signature.via };
+  if (keys !== undefined && version === 2)
+    context.problems.error({
+      ...place,
+      message: "auth_hmac in a version 2 instance: its packets have no room for it",
+      hint: "set version: 3 on every router of this virtual_router_id",
+    });
+  return hmac === undefined ? plain : { type: "HMAC", ...hmac };
+}
+
+function readElection(keys: InstanceKeys, defaults: InstanceDefaults) {
+  const initialState = keys.state ?? "BACKUP";
+  return {
     interface: keys.interface,
     vrid: keys.virtual_router_id,
     initialState,
@@ -77,128 +158,38 @@ function readInstance(
     advertInterval: us(keys.advert_int ?? S),
     preempt: keys.preempt ?? !(keys.nopreempt ?? false),
     preemptDelay: us(keys.preempt_delay ?? 0),
-    auth,
-    vips: vips.map(({ vip }) => vip),
-    ...(keys.mcast_src_ip === undefined ? {} : { sourceAddress: keys.mcast_src_ip }),
     downTimerAdverts: keys.down_timer_adverts ?? defaults.downTimerAdverts,
+    strict: keys.strict_mode ?? keys.vrrp_strict ?? defaults.strict,
+  };
+}
+
+const optionalUs = (time: number | undefined) => (time === undefined ? undefined : us(time));
+
+function readAnnouncements(keys: InstanceKeys, defaults: InstanceDefaults) {
+  return {
     garpMasterDelay: us(keys.garp_master_delay ?? defaults.garpMasterDelay),
     garpMasterRepeat: keys.garp_master_repeat ?? defaults.garpMasterRepeat,
     garpMasterRefresh: us(keys.garp_master_refresh ?? defaults.garpMasterRefresh),
     garpMasterRefreshRepeat: keys.garp_master_refresh_repeat ?? defaults.garpMasterRefreshRepeat,
-    strict: keys.strict_mode ?? keys.vrrp_strict ?? defaults.strict,
+    ...defined({
+      garpLowerPriorityDelay: optionalUs(keys.garp_lower_prio_delay ?? defaults.garpLowerPriorityDelay),
+      garpLowerPriorityRepeat: keys.garp_lower_prio_repeat ?? defaults.garpLowerPriorityRepeat,
+      garpInterval: optionalUs(keys.garp_interval ?? defaults.garpInterval),
+      gnaInterval: optionalUs(keys.gna_interval ?? defaults.gnaInterval),
+    }),
   };
-  checkInterval(config, ref, context);
-  checkPreemption(config, keys, ref, context);
-  lint(config, keys, ref, context);
-  return { config, ref, vips };
 }
 
-/** Place of a key's value, or of the block when the key is not written. */
-function at(ref: Ref<MapNode>, key: string): { offset: number; via?: number | undefined } {
-  const entry = findEntry(ref.node, key);
-  return entry === undefined
-    ? { offset: ref.at, via: ref.via }
-    : { offset: entry.value.offset, via: entry.via ?? ref.via };
-}
-
-/** Place of a key itself. */
-function atKey(ref: Ref<MapNode>, key: string): { offset: number; via?: number | undefined } {
-  const entry = findEntry(ref.node, key);
-  return entry === undefined
-    ? { offset: ref.at, via: ref.via }
-    : { offset: entry.keyOffset, via: entry.via ?? ref.via };
-}
-
-function checkInterval(
-  { version, advertInterval }: InstanceConfig,
-  ref: Ref<MapNode>,
-  { problems }: Context,
-): void {
-  const shown = showDuration(advertInterval);
-  const place = at(ref, "advert_int");
-  if (version === 2 && advertInterval % S !== 0)
-    problems.error({
-      ...place,
-      message: `advert_int ${shown}: VRRP version 2 sends whole seconds`,
-      hint: "use a whole number of seconds, or version: 3 on every router of this virtual_router_id",
-    });
-  else if (version === 2 && (advertInterval < S || advertInterval > 255 * S))
-    problems.error({
-      ...place,
-      message: `advert_int ${shown} is out of range`,
-      hint: "VRRP version 2: 1 s to 255 s",
-    });
-  else if (version === 3 && (advertInterval < CS || advertInterval > MAX_V3_INTERVAL))
-    problems.error({
-      ...place,
-      message: `advert_int ${shown} is out of range`,
-      hint: "VRRP version 3: 0.01 s to 40.95 s",
-    });
-  else if (version === 3 && advertInterval % CS !== 0)
-    problems.error({
-      ...place,
-      message: `advert_int ${shown}: VRRP version 3 sends hundredths of a second`,
-      hint: "use a multiple of 0.01 s",
-    });
-}
-
-function checkPreemption(config: InstanceConfig, keys: Keys, ref: Ref<MapNode>, { problems }: Context): void {
-  const master = config.initialState === "MASTER";
-  if (keys.nopreempt === true && keys.preempt === true)
-    problems.error({
-      ...atKey(ref, "nopreempt"),
-      message: "both preempt and nopreempt",
-      hint: "keep one of them",
-    });
-  if (
-    keys.strict_mode !== undefined &&
-    keys.vrrp_strict !== undefined &&
-    keys.strict_mode !== keys.vrrp_strict
-  )
-    problems.error({
-      ...atKey(ref, "vrrp_strict"),
-      message: "strict_mode and vrrp_strict differ",
-      hint: "they are one setting: keep strict_mode",
-    });
-  if (master && !config.preempt)
-    problems.error({
-      ...atKey(ref, keys.nopreempt === true ? "nopreempt" : "preempt"),
-      message: "nopreempt needs state BACKUP",
-      hint: "set state: BACKUP on every director; the higher priority wins the first election",
-    });
-  if (master && config.preemptDelay > 0)
-    problems.error({
-      ...atKey(ref, "preempt_delay"),
-      message: "preempt_delay needs state BACKUP",
-      hint: "set state: BACKUP; the priority decides who is master",
-    });
-  if (!config.preempt && config.preemptDelay > 0)
-    problems.warn("preempt_delay", {
-      ...atKey(ref, "preempt_delay"),
-      message: "preempt_delay has no effect with nopreempt",
-    });
-}
-
-function lint(config: InstanceConfig, keys: Keys, ref: Ref<MapNode>, { problems }: Context): void {
-  if (config.priority === 255)
-    problems.warn("owner", {
-      ...(keys.priority === undefined ? at(ref, "state") : at(ref, "priority")),
-      message:
-        keys.priority === undefined
-          ? "state MASTER without priority means priority 255, the address owner"
-          : "priority 255 means the address owner: it takes over at once, without election",
-      hint: "right only where this node holds the addresses for itself; otherwise give a priority of 1 to 254",
-    });
-  if (config.preempt && config.preemptDelay === 0 && config.vips.length >= MANY_VIPS)
-    problems.warn("preempt", {
-      ...atKey(ref, "virtual_ipaddress"),
-      message: `${config.vips.length} addresses move at once when this node returns`,
-      hint: "nopreempt, or a preempt_delay, spares the clients one of the two moves",
-    });
-  if (config.strict && config.auth.type === "PASS")
-    problems.warn("strict-auth", {
-      ...atKey(ref, "authentication"),
-      message: "strict mode with a password",
-      hint: "keepalived drops the password in strict mode: both routers must be set alike",
-    });
+function readBehaviour(keys: InstanceKeys, defaults: InstanceDefaults) {
+  const strict = keys.strict_mode ?? keys.vrrp_strict ?? defaults.strict;
+  const refusesTraffic = keys.accept === undefined ? (keys.no_accept ?? strict) : !keys.accept;
+  return defined({
+    accept: refusesTraffic ? false : undefined,
+    skipCheckAddresses: keys.skip_check_adv_addr ?? defaults.skipCheckAddresses,
+    checksumMessageOnly: keys.v3_checksum_as_v2,
+    dontTrackPrimary: keys.dont_track_primary,
+    promoteSecondaries: keys.promote_secondaries,
+    lowerPriorityNoAdvert: keys.lower_prio_no_advert ?? defaults.lowerPriorityNoAdvert,
+    higherPrioritySendAdvert: keys.higher_prio_send_advert ?? defaults.higherPrioritySendAdvert,
+  });
 }

@@ -1,175 +1,200 @@
-/** virtual_ipaddress: "ADDR[/LEN] [dev X] [label Y] [brd Z|+|-] [scope S]", or the same as a block. */
-import { addressProblem, ipv4ToNumber, looksIpv6, numberToIpv4, parseIpv4 } from "./address.ts";
-import { readBlock, repeated } from "./block.ts";
-import type { Context } from "./context.ts";
-import type { VipConfig } from "./model.ts";
-import { isMap, isScalar, type Ref } from "./nodes.ts";
-import { quote } from "./problem.ts";
-import { schemas } from "./schema.ts";
-import { notYet } from "./unsupported.ts";
-import { validInterfaceName } from "./values.ts";
-
-interface VipWords {
-  readonly address: string;
-  readonly dev?: string | undefined;
-  readonly label?: string | undefined;
-  readonly brd?: string | undefined;
-  readonly scope?: string | undefined;
-}
+/** virtual_ipaddress, virtual_ipaddress_excluded, static_ipaddress: words after an address, or a block. */
+import { ipv4ToNumber, numberToIpv4 } from "../address.ts";
+import type { Context } from "../context.ts";
+import { bitsOf, type Ip, ipProblem, isUnicast, type Prefix, parseIp, parsePrefix } from "../ip.ts";
+import type { Family, VipConfig } from "../model.ts";
+import { isMap, isScalar, type Ref } from "../nodes.ts";
+import { defined } from "../optional.ts";
+import { inside, refuse } from "../place.ts";
+import { quote } from "../problem.ts";
+import { schemas } from "../schema.ts";
+import { validInterfaceName } from "../values.ts";
+import { items, readWords, type WordForm, type Words } from "../words.ts";
+import { scopeNumber } from "./ip-words.ts";
 
 export interface PlacedVip {
   readonly vip: VipConfig;
   readonly ref: Ref;
 }
 
-const SCOPES = new Map([
-  ["global", 0],
-  ["site", 200],
-  ["link", 253],
-  ["host", 254],
-]);
+const FORM: WordForm = {
+  what: "an address",
+  lead: "address",
+  values: {
+    dev: "dev",
+    label: "label",
+    brd: "brd",
+    broadcast: "brd",
+    scope: "scope",
+    peer: "peer",
+    preferred_lft: "preferred_lft",
+  },
+  flags: ["nodad", "no_track"],
+  usage:
+    "ADDR[/LEN] [dev X] [label Y] [brd Z|+|-] [scope S] [peer ADDR] [preferred_lft N|forever] [nodad] [no_track]",
+};
 /** The count field of the packet is 8 bits (RFC 5798 5.2.5). */
 const MAX_VIPS = 255;
+const MAX_SECONDS = 2 ** 32 - 2;
 
-export function readVips(ref: Ref, dev: string, context: Context): PlacedVip[] {
-  const count = ref.node.kind === "list" ? ref.node.items.length : 1;
+/** The family of the first address, before anything is checked. */
+export function familyOfFirst(ref: Ref | undefined): Family | undefined {
+  const first = ref && items(ref)[0];
+  if (first === undefined) return undefined;
+  const address = isMap(first) ? first.node.flat.address : isScalar(first) ? first.node.text : undefined;
+  if (typeof address !== "string") return undefined;
+  return parseIp(address.trim().split(/[\s/]/)[0]!)?.family;
+}
+
+/** The addresses of an advertisement: one family, a bounded number. */
+export function readVips(ref: Ref, family: Family, dev: string, context: Context): PlacedVip[] {
+  const count = items(ref).length;
   if (count > MAX_VIPS) {
-    fail(
-      ref,
-      context,
-      `${count} addresses: an advertisement holds at most ${MAX_VIPS}`,
-      "split the instance",
-    );
+    const message = `${count} addresses: an advertisement holds at most ${MAX_VIPS}`;
+    refuse(inside(ref), context, message, "move the others to virtual_ipaddress_excluded");
     return [];
   }
+  const vips = readAddresses(ref, dev, context);
+  const other = vips.find(({ vip }) => vip.family !== family);
+  if (other !== undefined)
+    refuse(
+      inside(other.ref),
+      context,
+      "IPv4 and IPv6 addresses in one vrrp_instance",
+      "an instance carries one family: make a second instance, or use virtual_ipaddress_excluded",
+    );
+  return vips;
+}
+
+/** Addresses of any family; `dev` undefined means that each must name its own. */
+export function readAddresses(ref: Ref, dev: string | undefined, context: Context): PlacedVip[] {
   const out: PlacedVip[] = [];
   const seen = new Map<string, Ref>();
-  let sawIpv6: Ref | undefined;
-  for (const item of repeated(ref)) {
-    if (item.node.kind === "scalar" && item.node.empty && item.node === ref.node) continue;
-    const words = readWords(item, context);
-    if (words === undefined) continue;
-    if (looksIpv6(words.address.split("/")[0]!)) sawIpv6 = item;
-    const vip = resolveVip(words, dev, item, context);
+  for (const item of items(ref)) {
+    const words = readWords(item, FORM, schemas().vip, context);
+    const vip = words && resolveVip(words, dev, item, context);
     if (vip === undefined) continue;
-    const first = seen.get(vip.address);
-    if (first !== undefined)
-      fail(
-        item,
-        context,
-        `${vip.address} is listed twice`,
-        `first at ${context.problems.line(first.node.offset)}`,
-      );
-    else {
-      seen.set(vip.address, item);
+    const first = seen.get(vipIdentity(vip));
+    if (first !== undefined) {
+      const hint = `first at ${context.problems.line(first.node.offset)}`;
+      refuse(inside(item), context, `${vip.address} is listed twice`, hint);
+    } else {
+      seen.set(vipIdentity(vip), item);
       out.push({ vip, ref: item });
     }
   }
-  if (sawIpv6 && out.length > 0)
-    fail(
-      sawIpv6,
-      context,
-      "IPv4 and IPv6 addresses in one vrrp_instance",
-      "an instance carries one family: make a second instance",
-    );
   return out;
 }
 
-function fail(ref: Ref, context: Context, message: string, hint?: string): undefined {
-  context.problems.error({ offset: ref.node.offset, message, hint, via: ref.via });
-  return undefined;
-}
-
-function readWords(item: Ref, context: Context): VipWords | undefined {
-  if (isMap(item)) return readBlock(item, schemas().vip, context.problems);
-  if (!isScalar(item)) return fail(item, context, "an address is text or a block, not a list");
-  const [address, ...words] = item.node.text.trim().split(/\s+/);
-  const out: Record<string, string> = {};
-  for (let i = 0; i < words.length; i += 2) {
-    const key = words[i] === "broadcast" ? "brd" : words[i]!;
-    const value = words[i + 1];
-    if (!["dev", "label", "brd", "scope"].includes(key)) {
-      const later = notYet("virtual_ipaddress", key.replace(/^-/, ""));
-      return later === undefined
-        ? fail(
-            item,
-            context,
-            `unknown word ${quote(key)} after the address`,
-            "ADDR[/LEN] [dev X] [label Y] [brd Z|+|-] [scope S]",
-          )
-        : fail(item, context, `${key} is not supported by this version of vipward yet`, later);
-    }
-    if (value === undefined) return fail(item, context, `${key} needs a value after it`);
-    if (Object.hasOwn(out, key)) return fail(item, context, `${key} is given twice`);
-    out[key] = value;
-  }
-  return { ...out, address: address! };
-}
+/** One address is one thing, but for link-local ones: every link has its own. */
+export const vipIdentity = (vip: VipConfig): string =>
+  vip.address.startsWith("fe80:") ? `${vip.address}%${vip.dev}` : vip.address;
 
 function resolveVip(
-  words: VipWords,
-  instanceDev: string,
+  words: Words,
+  defaultDev: string | undefined,
   item: Ref,
   context: Context,
 ): VipConfig | undefined {
-  const [text, length, rest] = words.address.split("/");
-  const address = parseIpv4(text!);
-  if (address === undefined) {
-    const { message, hint } = addressProblem(text!);
-    return fail(item, context, message, hint);
-  }
-  const prefixLength = length === undefined ? 32 : /^\d{1,2}$/.test(length) ? Number(length) : 99;
-  if (rest !== undefined || prefixLength > 32 || prefixLength < 1)
-    return fail(item, context, `${quote(words.address)}: the prefix length is 1 to 32`);
-  const first = Math.floor(ipv4ToNumber(address) / 2 ** 24);
-  if (first === 0 || first >= 224)
-    return fail(item, context, `${address} can't be a virtual address`, "it must be a unicast address");
-  const dev = words.dev ?? instanceDev;
-  if (!validInterfaceName(dev)) return fail(item, context, `dev: ${quote(dev)} is not an interface name`);
-  if (words.label !== undefined && new TextEncoder().encode(words.label).length > 15)
-    return fail(
-      item,
-      context,
-      `label: ${quote(words.label)} is longer than 15 bytes`,
-      "the kernel's limit (IFNAMSIZ)",
-    );
-  const scope = words.scope === undefined ? 0 : scopeNumber(words.scope);
+  const fail = (key: string, message: string, hint?: string): undefined =>
+    refuse(inside(item, key), context, message, hint);
+  if (words.address === undefined) return fail("address", "the address is missing", FORM.usage);
+  const prefix = readPrefix(words.address, fail);
+  if (prefix === undefined) return undefined;
+  const { address, family } = prefix;
+  if (!isUnicast(address))
+    return fail("address", `${address} can't be a virtual address`, "it must be a unicast address");
+  const dev = words.dev ?? defaultDev;
+  if (dev === undefined) return fail("address", `${address} needs dev`, "dev IF: where the address goes");
+  if (!validInterfaceName(dev)) return fail("dev", `dev: ${quote(dev)} is not an interface name`);
+  const label = words.label === undefined ? undefined : readLabel(words.label, family, fail);
+  const scope = scopeNumber(words.scope ?? "global");
   if (scope === undefined)
-    return fail(
-      item,
-      context,
-      `scope: ${quote(words.scope!)} is unknown`,
-      "global, site, link, host, or 0 to 254",
-    );
-  const broadcast = broadcastOf(words.brd, address, prefixLength);
+    return fail("scope", `scope: ${quote(words.scope!)} is unknown`, "global, site, link, host, or 0 to 254");
+  const broadcast = broadcastOf(words.brd, prefix);
   if (broadcast === undefined)
-    return fail(
-      item,
-      context,
-      `brd: ${quote(words.brd!)} is not an address, + or -`,
-      "+ needs a prefix length of at most 30",
-    );
-  return {
+    return family === 6
+      ? fail("brd", "brd: IPv6 has no broadcast", "remove it")
+      : fail(
+          "brd",
+          `brd: ${quote(words.brd!)} is not an address, + or -`,
+          "+ needs a prefix length of at most 30",
+        );
+  const peer = words.peer === undefined ? undefined : readPeer(words.peer, prefix, fail);
+  const lifetime = readLifetime(words.preferred_lft, prefix, fail);
+  if (peer === null || label === null || lifetime === null) return undefined;
+  return defined({
     address,
-    family: 4,
-    prefixLength,
+    family,
+    prefixLength: peer?.length ?? prefix.length,
     dev,
-    ...(words.label === undefined ? {} : { label: words.label }),
-    ...(broadcast === "" ? {} : { broadcast }),
+    label,
+    broadcast: broadcast === "" ? undefined : broadcast,
     scope,
-  };
+    peer: peer?.address,
+    preferredLifetime: lifetime,
+    noTrack: words.no_track === undefined ? undefined : true,
+  });
 }
 
-function scopeNumber(text: string): number | undefined {
-  if (/^\d{1,3}$/.test(text)) return Number(text) <= 254 ? Number(text) : undefined;
-  return SCOPES.get(text);
+type Fail = (key: string, message: string, hint?: string) => undefined;
+
+function readPrefix(text: string, fail: Fail): Prefix | undefined {
+  const host = text.split("/")[0]!;
+  const address: Ip | undefined = parseIp(host);
+  if (address === undefined) {
+    const { message, hint } = ipProblem(host);
+    return fail("address", message, hint);
+  }
+  const prefix = parsePrefix(text);
+  return prefix === undefined || prefix.length === 0
+    ? fail("address", `${quote(text)}: the prefix length is 1 to ${bitsOf(address.family)}`)
+    : prefix;
+}
+
+/** null: wrong, and reported. */
+function readLabel(label: string, family: Family, fail: Fail): string | null {
+  if (family === 6)
+    return fail("label", "label: IPv6 addresses have none", "labels are IPv4 only: remove it") ?? null;
+  if (new TextEncoder().encode(label).length > 15)
+    return (
+      fail("label", `label: ${quote(label)} is longer than 15 bytes`, "the kernel's limit (IFNAMSIZ)") ?? null
+    );
+  return label;
+}
+
+/** The peer's prefix length is the address's, as in ip(8). */
+function readPeer(text: string, own: Prefix, fail: Fail): Prefix | null {
+  const peer = parsePrefix(text);
+  if (peer === undefined || peer.family !== own.family)
+    return fail("peer", `peer: ${quote(text)} is not an IPv${own.family} address`) ?? null;
+  if (text.includes("/") && own.length !== bitsOf(own.family) && own.length !== peer.length)
+    return (
+      fail("peer", "the address and its peer have different prefix lengths", "write it after the peer") ??
+      null
+    );
+  return text.includes("/") ? peer : { ...peer, length: own.length };
+}
+
+/** Seconds; undefined: as long as the address is valid. keepalived: an IPv6 /128 is never a source by itself. */
+function readLifetime(
+  text: string | undefined,
+  { family, length }: Prefix,
+  fail: Fail,
+): number | undefined | null {
+  if (text === undefined) return family === 6 && length === 128 ? 0 : undefined;
+  if (text === "forever") return undefined;
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_SECONDS
+    ? Number(text)
+    : (fail("preferred_lft", `preferred_lft: ${quote(text)} is not whole seconds or forever`) ?? null);
 }
 
 /** "" for none; undefined when it is wrong. */
-function broadcastOf(brd: string | undefined, address: string, prefixLength: number): string | undefined {
+function broadcastOf(brd: string | undefined, { address, family, length }: Prefix): string | undefined {
   if (brd === undefined || brd === "-") return "";
-  if (brd !== "+") return parseIpv4(brd);
-  if (prefixLength > 30) return undefined;
-  const hostBits = 2 ** (32 - prefixLength);
+  if (family === 6) return undefined;
+  if (brd !== "+") return parseIp(brd)?.family === 4 ? brd : undefined;
+  if (length > 30) return undefined;
+  const hostBits = 2 ** (32 - length);
   return numberToIpv4(Math.floor(ipv4ToNumber(address) / hostBits) * hostBits + hostBits - 1);
 }
