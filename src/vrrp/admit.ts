@@ -1,92 +1,127 @@
 /**
- * From a received IPv4 packet to an Advert, or the first reason to drop it.
+ * From a received packet to an Advert, or the first reason to drop it: IPv4 and IPv6, protocol 112 and UDP.
  * RFC 5798 §7.1, RFC 3768 §7.1, RFC 2338 §10 for authentication; errata 8298 to 8301.
  */
-import type { InstanceConfig } from "../config/model.ts";
+import type { Family, InstanceConfig } from "../config/model.ts";
 import { fail, ok, type Result } from "../result.ts";
-import { centisecondsToUs, cs, type Microseconds, seconds, secondsToUs } from "../units.ts";
+import { type Microseconds, us } from "../units.ts";
+import type { Sequence } from "../wire/hmac.ts";
 import { decodeIpv4 } from "../wire/ip.ts";
-import type { DecodedVrrp, Ipv4Packet, VrrpDecodeError, VrrpPdu } from "../wire/types.ts";
-import { decodeVrrp, equalBytes, passData, VRRP_GROUP_V4, VRRP_PROTOCOL, VRRP_TTL } from "../wire/vrrp.ts";
-import type { Advert, AdvertNote } from "./advert.ts";
+import type { DecodedVrrp, VrrpDecodeError } from "../wire/types.ts";
+import { decodeVrrp, VRRP_GROUP_V4, VRRP_GROUP_V6, VRRP_PROTOCOL, VRRP_TTL } from "../wire/vrrp.ts";
+import type { Advert } from "./advert.ts";
+import { judgeTrailer, refusePassword } from "./authenticate.ts";
+import type { Dropped, DropReason } from "./drop.ts";
+import { pduInterval, readAdvert } from "./read-advert.ts";
+import type { SequenceMemory } from "./sequence.ts";
 
-/** Why a packet was dropped: the label of the metric and the word in the log. */
-export type DropReason =
-  | "ip-malformed"
-  | "ip-fragment"
-  | "not-vrrp"
-  | "ttl"
-  | "not-multicast"
-  | "version"
-  | "type"
-  | "length"
-  | "checksum"
-  | "vrid-unknown"
-  | "auth-type"
-  | "auth-password"
-  | "interval"
-  | "interval-zero"
-  | "no-addresses";
+export { DROP_TEXT, type Dropped, type DropReason } from "./drop.ts";
 
-export const DROP_TEXT: Record<DropReason, string> = {
-  "ip-malformed": "the IP header is malformed",
-  "ip-fragment": "it is an IP fragment",
-  "not-vrrp": "its IP protocol is not 112",
-  ttl: "its TTL is not 255, so it may come from another network",
-  "not-multicast": "it was not sent to 224.0.0.18",
-  version: "its VRRP version is not the configured one",
-  type: "its type is not ADVERTISEMENT",
-  length: "its length does not fit its address count",
-  checksum: "its checksum is wrong",
-  "vrid-unknown": "no instance here has its virtual_router_id",
-  "auth-type": "its authentication type is not the configured one",
-  "auth-password": "its password is not the configured auth_pass",
-  interval: "its advert_int is not ours (VRRPv2 routers must agree)",
-  "interval-zero": "its advertisement interval is 0",
-  "no-addresses": "it lists no addresses (vrrp_strict)",
-};
+/** A packet as its socket delivers it. Addresses are canonical text. */
+export type Received =
+  /** A raw IPv4 socket gives the whole packet. */
+  | { readonly transport: "raw"; readonly family: 4; readonly bytes: Uint8Array }
+  /** A raw IPv6 socket gives the payload; the rest comes as ancillary data (RFC 3542). */
+  | ({ readonly transport: "raw"; readonly family: 6; readonly hopLimit: number } & Payload)
+  /** `hopLimit` where the socket tells it. */
+  | ({ readonly transport: "udp"; readonly family: Family; readonly hopLimit?: number } & Payload);
 
-export interface Dropped {
-  readonly reason: DropReason;
-  readonly source?: string;
-  readonly vrid?: number;
+interface Payload {
+  readonly bytes: Uint8Array;
+  readonly source: string;
+  readonly destination: string;
 }
+
+/** The instance with this VRID and family on the receiving interface, and what is known there. */
+export interface Local {
+  readonly config: InstanceConfig;
+  /** What we send from; in unicast mode the only destination we accept. */
+  readonly ownAddress?: string;
+  /** Source of the last accepted advertisement, for skip_check_adv_addr. */
+  readonly lastMaster?: string;
+}
+
+export interface AdmitContext {
+  /** Undefined for a family or VRID that is not ours. */
+  lookup(vrid: number, family: Family): Local | undefined;
+  /** UTC, microseconds since 1970; only auth_hmac looks at it. */
+  readonly realTime: Microseconds;
+  /** Of the receiving instance. */
+  readonly sequences: SequenceMemory;
+}
+
 export interface Admitted {
   readonly vrid: number;
   readonly advert: Advert;
+  /** Put this into the instance's memory with rememberSequence(). */
+  readonly accepted?: { readonly key: string; readonly sequence: Sequence };
 }
 
-/** `lookup` finds the instance with this VRID on the receiving interface. */
+export function admit(received: Received, context: AdmitContext): Result<Admitted, Dropped> {
+  const opened = open(received);
+  if (!opened.ok) return opened;
+  const packet = opened.value;
+  const { bytes, family, source, destination } = packet;
+  const vrid = bytes[1];
+  const drop = (reason: DropReason): Result<Admitted, Dropped> =>
+    fail({ reason, source, ...(vrid === undefined ? {} : { vrid }) });
+
+  const found = vrid === undefined ? undefined : context.lookup(vrid, family);
+  const local = found?.config.family === family ? found : undefined;
+  const network = refuseNetwork(packet, local);
+  if (network) return drop(network);
+  const first = bytes[0];
+  if (first === undefined) return drop("length");
+  if (local && first >> 4 !== local.config.version) return drop("version");
+  if ((first & 0x0f) !== ADVERTISEMENT) return drop("type");
+  const decoded = decodeVrrp(bytes, { family, source, destination });
+  if (!decoded.ok) return drop(DECODE_REASON[decoded.error]);
+  if (!local) return drop("vrid-unknown");
+  return judge(packet, decoded.value, local, context, drop);
+}
+
+/** The message itself: authentication, interval, addresses. */
+function judge(
+  packet: Packet,
+  decoded: DecodedVrrp,
+  local: Local,
+  context: AdmitContext,
+  drop: (reason: DropReason) => Result<Admitted, Dropped>,
+): Result<Admitted, Dropped> {
+  const { config } = local;
+  const { pdu } = decoded;
+  if (config.version === 2) {
+    const refused = refusePassword(pdu, config);
+    if (refused) return drop(refused);
+    if (pduInterval(pdu) !== config.advertInterval) return drop("interval");
+  }
+  const verdict = judgeTrailer({ ...packet, decoded }, config, context.sequences, context.realTime);
+  if (!verdict.ok) return drop(verdict.reason);
+  if (pdu.advertInterval === 0) return drop("interval-zero");
+  const unsigned = "missing" in verdict;
+  const advert = readAdvert(decoded, packet.source, local, unsigned);
+  if (config.strict && advert.notes.includes("no-addresses")) return drop("no-addresses");
+  if (config.strict && advert.notes.includes("first-address-not-link-local")) return drop("not-link-local");
+  const accepted = "accepted" in verdict ? verdict.accepted : undefined;
+  return ok({ vrid: pdu.vrid, advert, ...(accepted ? { accepted } : {}) });
+}
+
+/** For instances that need neither unicast, UDP nor auth_hmac: a whole IPv4 packet to the group. */
 export function admitIpv4(
   bytes: Uint8Array,
   lookup: (vrid: number) => InstanceConfig | undefined,
 ): Result<Admitted, Dropped> {
-  const ip = decodeIpv4(bytes);
-  if (!ip.ok) return fail({ reason: "ip-malformed" });
-  const packet = ip.value;
-  const vrid = packet.payload[1];
-  const drop = (reason: DropReason): Result<Admitted, Dropped> =>
-    fail({ reason, source: packet.source, ...(vrid === undefined ? {} : { vrid }) });
-
-  const network = admitNetwork(packet);
-  if (network) return drop(network);
-  const config = vrid === undefined ? undefined : lookup(vrid);
-  const first = packet.payload[0];
-  if (first === undefined) return drop("length");
-  if (config && first >> 4 !== config.version) return drop("version");
-  if ((first & 0x0f) !== ADVERTISEMENT) return drop("type");
-  const decoded = decodeVrrp(packet.payload, {
-    family: 4,
-    source: packet.source,
-    destination: packet.destination,
-  });
-  if (!decoded.ok) return drop(DECODE_REASON[decoded.error]);
-  if (decoded.value.trailer.length > 0) return drop("length");
-  if (!config) return drop("vrid-unknown");
-
-  const refused = admitMessage(decoded.value.pdu, config);
-  if (refused) return drop(refused);
-  return ok({ vrid: config.vrid, advert: toAdvert(packet, decoded.value, config) });
+  return admit(
+    { transport: "raw", family: 4, bytes },
+    {
+      lookup: (vrid) => {
+        const config = lookup(vrid);
+        return config && { config };
+      },
+      realTime: us(0),
+      sequences: {},
+    },
+  );
 }
 
 /** RFC 5798 §5.2.2: the only type there is. */
@@ -99,52 +134,56 @@ const DECODE_REASON: Record<VrrpDecodeError, DropReason> = {
   "bad-checksum": "checksum",
 };
 
-function admitNetwork(packet: Ipv4Packet): DropReason | undefined {
-  if (packet.protocol !== VRRP_PROTOCOL) return "not-vrrp";
-  if (packet.fragment) return "ip-fragment";
+// ---- the packet around the message --------------------------------------------------------------
+
+/** Where the message came from and how; `bytes` are the message and its trailer. */
+interface Packet extends Payload {
+  readonly family: Family;
+  readonly transport: "raw" | "udp";
+  /** TTL or hop limit, where known. */
+  readonly ttl: number | undefined;
+}
+
+function open(received: Received): Result<Packet, Dropped> {
+  if (received.transport === "udp" || received.family === 6)
+    return ok({ ...received, ttl: received.hopLimit });
+  const ip = decodeIpv4(received.bytes);
+  if (!ip.ok) return fail({ reason: "ip-malformed" });
+  const { source, destination, ttl, payload, protocol, fragment } = ip.value;
+  const vrid = payload[1];
+  const where = { source, ...(vrid === undefined ? {} : { vrid }) };
+  if (protocol !== VRRP_PROTOCOL) return fail({ reason: "not-vrrp", ...where });
+  if (fragment) return fail({ reason: "ip-fragment", ...where });
+  return ok({ family: 4, transport: "raw", source, destination, ttl, bytes: payload });
+}
+
+function refuseNetwork(packet: Packet, local: Local | undefined): DropReason | undefined {
+  const config = local?.config;
+  // A datagram for nobody is judged by the usual rule: one that crossed a router never concerns us.
+  if (!config) return packet.transport === "raw" && packet.ttl !== VRRP_TTL ? "ttl" : undefined;
+  if (packet.transport !== (config.udp ? "udp" : "raw")) return "transport";
+  if (config.unicast) return refuseUnicast(packet, config.unicast, local);
   if (packet.ttl !== VRRP_TTL) return "ttl";
-  if (packet.destination !== VRRP_GROUP_V4) return "not-multicast";
-  return undefined;
+  return packet.destination === groupOf(config) ? undefined : "not-multicast";
 }
 
-function admitMessage(pdu: VrrpPdu, config: InstanceConfig): DropReason | undefined {
-  if (config.version === 2) {
-    const wantType = config.auth.type === "PASS" ? 1 : 0;
-    if (pdu.authType !== wantType) return "auth-type";
-    if (config.auth.type === "PASS" && !equalBytes(pdu.authData ?? EMPTY, passData(config.auth.pass))) {
-      return "auth-password";
-    }
-    if (pduInterval(pdu) !== config.advertInterval) return "interval";
-  } else if (pdu.advertInterval === 0) {
-    return "interval-zero";
-  }
-  if (config.strict && pdu.addresses.length === 0) return "no-addresses";
-  return undefined;
+/** keepalived check_unicast_src, min_ttl and max_ttl; multicast is not for a unicast instance. */
+function refuseUnicast(
+  packet: Packet,
+  unicast: NonNullable<InstanceConfig["unicast"]>,
+  local: Local,
+): DropReason | undefined {
+  const own = local.config.sourceAddress ?? local.ownAddress;
+  const { destination, source, ttl } = packet;
+  if (own === undefined ? isMulticast(destination) : destination !== own) return "not-unicast";
+  const peer = unicast.peers.find(({ address }) => address === source);
+  if (!peer) return unicast.checkSource ? "unicast-source" : undefined;
+  return ttl !== undefined && (ttl < peer.minTtl || ttl > peer.maxTtl) ? "ttl" : undefined;
 }
 
-const EMPTY = new Uint8Array(8);
+const isMulticast = (address: string): boolean =>
+  address.includes(":") ? address.startsWith("ff") : Number.parseInt(address, 10) >= 224;
 
-function pduInterval(pdu: VrrpPdu): Microseconds {
-  return pdu.version === 2
-    ? secondsToUs(seconds(pdu.advertInterval))
-    : centisecondsToUs(cs(pdu.advertInterval));
-}
-
-function toAdvert(packet: Ipv4Packet, { pdu, checksumKind }: DecodedVrrp, config: InstanceConfig): Advert {
-  const interval = pduInterval(pdu);
-  const notes: AdvertNote[] = [];
-  if (pdu.addresses.length === 0) notes.push("no-addresses");
-  if (!sameAddresses(pdu.addresses, config)) notes.push("vip-list-differs");
-  if (interval !== config.advertInterval) notes.push("interval-differs");
-  if (pdu.priority === 255 && config.priority === 255) notes.push("owner-conflict");
-  return { source: packet.source, priority: pdu.priority, interval, checksumKind, notes };
-}
-
-/** Order does not matter: routers may list the same addresses differently. */
-function sameAddresses(received: readonly string[], config: InstanceConfig): boolean {
-  const ours = new Set(config.vips.map((vip) => vip.address));
-  const theirs = new Set(received);
-  // The count too: keepalived 2.2.7 refuses another number of addresses, repeated ones included.
-  if (received.length !== config.vips.length || theirs.size !== ours.size) return false;
-  return received.every((address) => ours.has(address));
-}
+/** vrrp_mcast_group4, vrrp_mcast_group6; default RFC 5798 §5.1. */
+export const groupOf = (config: InstanceConfig): string =>
+  config.multicastGroup ?? (config.family === 4 ? VRRP_GROUP_V4 : VRRP_GROUP_V6);

@@ -11,6 +11,7 @@ import { type Microseconds, us } from "../units.ts";
 import { compareAddresses } from "../wire/ip.ts";
 import type { ChecksumKind } from "../wire/types.ts";
 import type { Advert, AdvertNote } from "./advert.ts";
+import type { Note } from "./notes.ts";
 import { masterDownInterval, skewTime } from "./timing.ts";
 
 export type VrrpState = "INIT" | "BACKUP" | "MASTER" | "FAULT";
@@ -85,12 +86,6 @@ export type Action =
       readonly reason: string;
     }
   | { readonly kind: "note"; readonly note: Note };
-
-/** Worth an event and a log line, once per peer and state. */
-export type Note =
-  | { readonly what: AdvertNote; readonly source: string }
-  | { readonly what: "lower-master"; readonly source: string; readonly priority: number }
-  | { readonly what: "same-address"; readonly source: string };
 
 export interface Step {
   readonly state: InstanceState;

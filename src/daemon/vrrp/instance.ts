@@ -12,12 +12,12 @@ import {
   type Fault,
   type InstanceState,
   initialState,
-  type Note,
   nextDeadline,
   rank,
   step,
   type VrrpState,
 } from "../../vrrp/machine.ts";
+import { type Note, noteText } from "../../vrrp/notes.ts";
 import { masterDownInterval } from "../../vrrp/timing.ts";
 import type { FromVrrp, InstancePulse, InstanceStatus, Logger, VrrpCounters } from "../messages.ts";
 import type { InterfacePort } from "./interface-port.ts";
@@ -289,25 +289,6 @@ const ENTERING: Record<VrrpState, string> = {
   FAULT: "Entering FAULT STATE",
   INIT: "Stopped",
 };
-
-function noteText(note: Note): ["info" | "warn", string] {
-  switch (note.what) {
-    case "vip-list-differs":
-      return ["warn", `${note.source} advertises other addresses than this instance has; it may ignore ours`];
-    case "no-addresses":
-      return ["warn", `${note.source} advertises no addresses`];
-    case "interval-differs":
-      return ["warn", `${note.source} advertises another interval; following it while in BACKUP`];
-    case "owner-conflict":
-      return ["warn", `${note.source} also claims to be the address owner (priority 255)`];
-    case "lower-master":
-      return ["info", `${note.source} is master with lower priority ${note.priority}`];
-    case "same-address":
-      return ["warn", `${note.source} has our own address and priority: two routers share one address`];
-    default:
-      return unreachable(note);
-  }
-}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const ZERO = {
