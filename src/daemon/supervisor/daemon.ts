@@ -47,6 +47,7 @@ export class Daemon {
   #reloading: Promise<unknown> = Promise.resolve();
   #ending: Promise<number> | undefined;
   #resolveExit: (status: number) => void = () => {};
+  #rejectExit: (error: Error) => void = () => {};
   readonly #startedAt = Date.now();
   readonly #exit: Promise<number>;
 
@@ -54,8 +55,9 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log.log;
     this.#config = options.config;
-    this.#exit = new Promise((resolve) => {
+    this.#exit = new Promise((resolve, reject) => {
       this.#resolveExit = resolve;
+      this.#rejectExit = reject;
     });
     this.#vrrp = new VrrpGuard(options.config, {
       entry: options.entries.vrrp,
@@ -142,7 +144,7 @@ export class Daemon {
   #table(services: ServicesState, fatal: string | undefined): void {
     if (fatal !== undefined && this.#tableTimer !== undefined) {
       this.#log("fatal", fatal);
-      void this.stop("it cannot serve what is configured", 1);
+      void this.stop("it cannot serve what is configured", 1, new Error(fatal));
       return;
     }
     clearTimeout(this.#tableTimer);
@@ -213,10 +215,11 @@ export class Daemon {
     };
   }
 
-  /** Clean end: priority 0, VIPs removed, then our services out of the table. */
-  stop(reason: string, status = 0): Promise<number> {
+  /** Clean end: priority 0, VIPs removed, then our services out of the table. `failure` is why run() rejects. */
+  stop(reason: string, status = 0, failure?: Error): Promise<number> {
     this.#ending ??= this.#stopNow(reason).then(() => {
-      this.#resolveExit(status);
+      if (failure) this.#rejectExit(failure);
+      else this.#resolveExit(status);
       return status;
     });
     return this.#ending;

@@ -2,8 +2,8 @@
  * Where the daemon and its clients meet: /run/vipward and /var/lib/vipward, per network namespace
  * outside the initial one, so that several namespaces of one machine never clash.
  */
-import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { inInitialNetns, netnsInode } from "../../net/netns.ts";
 
 export interface Paths {
@@ -43,7 +43,7 @@ export function createDirectories(paths: Paths): void {
     [paths.stateDir, "--state-dir"],
   ] as const) {
     try {
-      mkdirSync(dir, { recursive: true, mode: 0o750 });
+      makeDirectory(dir);
       const { mode } = statSync(dir);
       // Others could swap our socket or state for theirs.
       if ((mode & 0o002) !== 0 && (mode & 0o1000) === 0) {
@@ -56,4 +56,11 @@ export function createDirectories(paths: Paths): void {
       throw new Error(`cannot use ${dir}: ${why} (${option})`);
     }
   }
+}
+
+/** Not mkdirSync's `recursive`: on a file system that answers ENOENT (/proc) it never returns (Node 20). */
+function makeDirectory(dir: string): void {
+  if (existsSync(dir)) return;
+  makeDirectory(dirname(dir));
+  mkdirSync(dir, { mode: 0o750 });
 }
