@@ -23,7 +23,10 @@ export interface Fault {
     | "interface-missing"
     | "no-address"
     | "services-unavailable"
-    | "send-failed";
+    | "send-failed"
+    | "tracker"
+    | "sync-group"
+    | "vip-lost";
   readonly detail: string;
 }
 
