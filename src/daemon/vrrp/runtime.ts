@@ -139,8 +139,9 @@ export class VrrpRuntime {
     this.#monitor.drain();
     this.#vanished = this.#vanished.filter(({ address }) => !heldBefore.has(address) || added.has(address));
     this.#readNetwork();
-    for (const instance of this.#instances)
-      instance.vips.survey(this.#addresses, (entry) => this.#isOurs(entry));
+    // From before the survey, which counts what it finds as present.
+    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || added.has(entry.address);
+    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
   }
 
   #added(): ReadonlySet<string> {
