@@ -107,9 +107,13 @@ function unknownKey(ref: Ref<MapNode>, block: BlockSchema<z.ZodType>, key: strin
   problems.error({
     ...where,
     message: `unknown key ${quote(key)} in ${block.name}`,
-    hint: near === undefined ? `known keys: ${block.keys.join(", ")}` : `did you mean ${near}?`,
+    hint: near === undefined ? knownKeys(block) : `did you mean ${near}?`,
   });
 }
+
+const MAX_LISTED = 30;
+const knownKeys = ({ name, keys }: BlockSchema<z.ZodType>): string =>
+  keys.length > MAX_LISTED ? `config/README.md lists the keys of ${name}` : `known keys: ${keys.join(", ")}`;
 
 /** `key: block` or `key: [block, block]` as the list of blocks. */
 export function repeated(ref: Ref): Ref[] {

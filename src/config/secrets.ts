@@ -7,9 +7,9 @@ export interface SecretRange {
   readonly end: number;
 }
 
-const SECRET_KEY = /pass|secret|authenti/i;
+const SECRET_KEY = /pass|secret|auth|hmac/i;
 /** Words that are no secret inside an authentication block. */
-const HARMLESS = /^(PASS|AH|true|false)$/i;
+const HARMLESS = /^(PASS|AH|true|false|time|monotonic|enforce|permissive|receive-only)$/i;
 const MAX_KNOWN = 10_000;
 
 const known = new Map<string, boolean>();
@@ -27,13 +27,18 @@ export function isSecretKey(key: string): boolean {
 export function secretRanges(entries: readonly Entry[], text: string): SecretRange[] {
   const out: SecretRange[] = [];
   const seen = new Set<Node>();
-  const visit = (node: Node): void => {
+  const visit = (node: Node, under: string): void => {
     if (seen.has(node)) return;
     seen.add(node);
-    if (node.kind === "list") for (const item of node.items) visit(item.node);
+    if (node.kind === "list") for (const item of node.items) visit(item.node, under);
     else if (node.kind === "map") {
-      // Files and variables are only named; their names help whoever reads the problem.
-      for (const { key, value } of node.entries) if (key !== "file" && key !== "env") visit(value);
+      for (const { key, keyOffset, value } of node.entries) {
+        // `VALUE: ID`, the wrong way round.
+        if (under === "key" && !/^(\d{1,3}|file|env)$/.test(key))
+          out.push({ start: keyOffset, end: lineEndingFrom(text, keyOffset) });
+        // Files and variables are only named; their names help whoever reads the problem.
+        if (key !== "file" && key !== "env") visit(value, key);
+      }
     } else if (!HARMLESS.test(node.text)) {
       out.push({
         start: node.empty ? lineEndingFrom(text, node.end) : node.offset,
@@ -43,7 +48,7 @@ export function secretRanges(entries: readonly Entry[], text: string): SecretRan
   };
   for (const entry of entries) {
     if (entry.value.kind === "scalar" && entry.value.empty) out.push(afterKey(text, entry.keyOffset));
-    visit(entry.value);
+    visit(entry.value, entry.key);
   }
   return disjoint(out);
 }
@@ -96,6 +101,7 @@ function afterKey(text: string, keyOffset: number): SecretRange {
   return { start: colon === -1 || colon > end ? keyOffset : skipBlanks(text, colon + 1), end };
 }
 
+const SECRET_BEFORE_COLON = /(?:pass|secret|hmac)[^\s:]*["']?[ \t]*:/i;
 const LOOK_BACK_LINES = 50;
 const LONGEST_LINE = 10_000;
 
@@ -105,15 +111,18 @@ const LONGEST_LINE = 10_000;
  */
 export function secretInLine(text: string, begin: number, end: number): SecretRange | undefined {
   const line = text.slice(begin, Math.min(end, begin + LONGEST_LINE));
-  const match = /(?:pass|secret)[^\s:]*["']?[ \t]*:/i.exec(line);
+  const match = SECRET_BEFORE_COLON.exec(line) ?? /hex:/i.exec(line);
   if (match) return { start: skipBlanks(text, begin + match.index + match[0].length), end };
-  const indent = indentOf(line);
+  let indent = indentOf(line);
+  const own = indent;
   let lineEnd = begin - 1;
-  for (let i = 0; i < LOOK_BACK_LINES && lineEnd > 0; i++) {
+  for (let i = 0; i < LOOK_BACK_LINES && lineEnd > 0 && indent > 0; i++) {
     const lineBegin = text.lastIndexOf("\n", lineEnd - 1) + 1;
     const before = text.slice(lineBegin, Math.min(lineEnd, lineBegin + LONGEST_LINE));
     if (before.trim() !== "" && indentOf(before) < indent) {
-      return /(?:pass|secret)[^\s:]*["']?[ \t]*:/i.test(before) ? { start: begin + indent, end } : undefined;
+      if (SECRET_BEFORE_COLON.test(before)) return { start: begin + own, end };
+      // The keys of auth_hmac stand two blocks below it.
+      indent = indentOf(before);
     }
     lineEnd = lineBegin - 1;
   }

@@ -40,15 +40,21 @@ export function readWords(
   }
   if (!isScalar(item)) return refuse(inside(item), context, `${form.what} is text or a block, not a list`);
   const fail = (message: string, hint?: string): undefined => refuse(inside(item), context, message, hint);
-  return splitWords(item.node.text, form, fail, (word) => {
+  /** Any word but a leading value must be known; one of keepalived's is named as such. */
+  const refused = (word: string, lead: boolean): boolean => {
     const later = notYet(block.name, word.replace(/^-/, ""));
-    if (later !== undefined) return fail(`${word} is not supported by this version of vipward yet`, later);
-    const near = suggest(word, [...Object.keys(form.values), ...form.flags]);
-    return fail(
-      `unknown word ${quote(word)} in ${form.what}`,
-      near === undefined ? form.usage : `did you mean ${near}?`,
-    );
-  });
+    if (later !== undefined) fail(`${word} is not supported by this version of vipward yet`, later);
+    else if (lead) return false;
+    else {
+      const near = suggest(word, [...Object.keys(form.values), ...form.flags]);
+      fail(
+        `unknown word ${quote(word)} in ${form.what}`,
+        near === undefined ? form.usage : `did you mean ${near}?`,
+      );
+    }
+    return true;
+  };
+  return splitWords(item.node.text, form, fail, refused);
 }
 
 function fromBlock(keys: Record<string, unknown>): Words {
@@ -66,16 +72,19 @@ function splitWords(
   text: string,
   form: WordForm,
   fail: Fail,
-  unknown: (word: string) => undefined,
+  refused: (word: string, lead: boolean) => boolean,
 ): Words | undefined {
   const words = text.trim().split(/\s+/);
   const out: Record<string, string> = {};
   const known = (word: string): boolean => Object.hasOwn(form.values, word) || form.flags.includes(word);
   let i = 0;
-  if (form.lead !== undefined && !known(words[0]!)) out[form.lead] = words[i++]!;
+  if (form.lead !== undefined && !known(words[0]!)) {
+    if (refused(words[0]!, true)) return undefined;
+    out[form.lead] = words[i++]!;
+  }
   while (i < words.length) {
     const word = words[i++]!;
-    if (!known(word)) return unknown(word);
+    if (!known(word) && refused(word, false)) return undefined;
     const flag = form.flags.includes(word);
     const key = flag ? word : form.values[word]!;
     const value = flag ? "true" : words[i++];

@@ -6,13 +6,18 @@ import { schemas } from "../../src/config/schema.ts";
 const dir = new URL("../../config/", import.meta.url);
 const examples = readdirSync(dir).filter((name) => name.endsWith(".yaml"));
 
+/** The examples name keys of the environment, and scripts that every machine has elsewhere. */
+const env = { VRRP_KEY_1: "k".repeat(32), VRRP_KEY_2: `hex:${"0f".repeat(64)}` };
+const inspectFile = (file: string) =>
+  ({ kind: file.startsWith("/usr/bin/") ? "file" : "directory", uid: 0, gid: 0, mode: 0o755 }) as const;
+
 describe("config/: what is shipped works", () => {
   it.each(examples)("%s loads for each of its nodes, without warnings but for the password", (name) => {
     const path = new URL(name, dir).pathname;
     const nodes = [...readFileSync(path, "utf8").matchAll(/^ {2}(l\w*\d+):/gm)].map((match) => match[1]!);
     expect(nodes).toHaveLength(2);
     const hashes = nodes.map((node) => {
-      const result = loadConfig(path, { hostname: "elsewhere", node });
+      const result = loadConfig(path, { hostname: "elsewhere", node, env, inspectFile });
       const unexpected = result.problems.filter(
         (problem) => !/auth_pass travels|no sorry_server/.test(problem.message),
       );

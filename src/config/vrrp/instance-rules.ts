@@ -44,7 +44,7 @@ function checkVersion(
 
 function checkIpv6({ config, ref, vips }: PlacedInstance, { problems }: Context): void {
   const first = vips.find(({ vip }) => vip === config.vips[0]);
-  if (first !== undefined && !isLinkLocal(first.vip.address)) {
+  if (first?.vip.family === 6 && !isLinkLocal(first.vip.address)) {
     const finding = {
       ...inside(first.ref, "address"),
       message: `the first address, ${first.vip.address}, is not link-local (RFC 5798 5.2.9)`,
