@@ -79,7 +79,8 @@ function live(configs: readonly Overrides[], list: readonly Trouble[]): { lan: L
 
 const masters = (lan: Lan) => lan.routers.filter((router) => router.state.state === "MASTER");
 
-describe("routers on one link", () => {
+// Many simulated minutes: seconds of CPU, more on a machine that is busy with other tests.
+describe("routers on one link", { timeout: 60_000 }, () => {
   it("RFC 5798 6.4: end with exactly one master, which alone holds the addresses", () => {
     fc.assert(
       fc.property(lans, troubles, (configs, list) => {

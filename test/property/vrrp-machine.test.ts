@@ -1,21 +1,22 @@
 /** Laws of one VRRP instance under any sequence of events (RFC 5798 §6.4 and spec section 3). */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { InstanceConfig } from "../../src/config/model.ts";
 import { type Microseconds, us } from "../../src/units.ts";
 import {
   type Action,
   type Event,
   type InstanceState,
   initialState,
+  type MachineConfig,
   nextDeadline,
   step,
 } from "../../src/vrrp/machine.ts";
+import { VIP_LOST_HOLD } from "../../src/vrrp/master.ts";
 import { masterDownInterval } from "../../src/vrrp/timing.ts";
-import { advert, config, HIGHER, LINK_DOWN, LOWER, NO_ADDRESS, OWN } from "../vrrp/support.ts";
+import { advert, config, HIGHER, LINK_DOWN, LOWER, NO_ADDRESS, OWN, VIP } from "../vrrp/support.ts";
 
 const interval = fc.constantFrom(10_000, 100_000, 1_000_000, 40_950_000);
-const configs: fc.Arbitrary<InstanceConfig> = fc
+const configs: fc.Arbitrary<MachineConfig> = fc
   .record({
     version: fc.constantFrom(2 as const, 3 as const),
     priority: fc.constantFrom(1, 99, 100, 254, 255),
@@ -25,8 +26,11 @@ const configs: fc.Arbitrary<InstanceConfig> = fc
     downTimerAdverts: fc.constantFrom(1, 3, 10),
     garpMasterDelay: fc.constantFrom(0, 700_000).map(us),
     garpMasterRefresh: fc.constantFrom(0, 300_000).map(us),
+    lowerPriorityNoAdvert: fc.boolean(),
+    higherPrioritySendAdvert: fc.boolean(),
+    grouped: fc.constantFrom(false, false, true),
   })
-  .map(config);
+  .map(({ grouped, ...over }) => ({ ...config(over), grouped }));
 
 const adverts = fc.record({
   source: fc.constantFrom(LOWER, OWN, HIGHER),
@@ -47,6 +51,11 @@ const events: fc.Arbitrary<Event> = fc.oneof(
   { weight: 2, arbitrary: faults.map((list) => ({ kind: "faults" as const, faults: list })) },
   { weight: 1, arbitrary: fc.constant({ kind: "paused" as const, detail: "suspended" }) },
   { weight: 1, arbitrary: fc.constant({ kind: "shutdown" as const, reason: "stopped" }) },
+  { weight: 2, arbitrary: fc.constant({ kind: "vip-lost" as const, address: VIP }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "release" as const, reason: "failover" }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "contend" as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: "group-master" as const, group: "G" }) },
+  { weight: 1, arbitrary: fc.constant({ kind: "group-backup" as const, reason: "another fell back" }) },
 );
 /** How long before the next event: some time, or until exactly the next deadline. */
 const waits = fc.oneof(fc.constant("deadline" as const), fc.nat(5_000_000), fc.constant(500_000_000));
@@ -60,7 +69,7 @@ interface Taken {
   readonly actions: readonly Action[];
 }
 
-function everyStep(check: (taken: Taken, own: InstanceConfig) => void): void {
+function everyStep(check: (taken: Taken, own: MachineConfig) => void): void {
   fc.assert(
     fc.property(configs, runs, (own, run) => {
       let now = us(1_000_000);
@@ -116,7 +125,8 @@ describe("laws of one instance", () => {
   it("order: advert, addresses, ARP, report on the way in; removal before the report on the way out", () => {
     everyStep(({ state, actions }) => {
       const report = indexOf(actions, "transition");
-      if (indexOf(actions, "add-addresses") >= 0) {
+      // Without a transition it is a VIP put back.
+      if (indexOf(actions, "add-addresses") >= 0 && report >= 0) {
         const kinds = actions.map(({ kind }) => kind).filter((kind) => kind !== "note");
         expect(kinds.slice(-4)).toEqual(["send-advert", "add-addresses", "announce", "transition"]);
         expect(state.state).toBe("MASTER");
@@ -131,11 +141,12 @@ describe("laws of one instance", () => {
       for (const action of actions) {
         if (action.kind !== "send-advert") continue;
         expect([0, own.priority]).toContain(action.priority);
-        if (action.priority > 0) expect(state.state).toBe("MASTER");
+        const parting = own.higherPrioritySendAdvert === true && event.kind === "advert";
+        if (action.priority > 0) expect(parting ? before.state : state.state).toBe("MASTER");
         else {
           expect(before.state).toBe("MASTER");
-          expect(["FAULT", "INIT"]).toContain(state.state);
-          expect(["faults", "shutdown"]).toContain(event.kind);
+          expect(event.kind === "release" ? ["BACKUP"] : ["FAULT", "INIT"]).toContain(state.state);
+          expect(["faults", "shutdown", "release", "vip-lost"]).toContain(event.kind);
         }
       }
       // One answer to one packet, or none: otherwise two routers could feed each other.
@@ -145,8 +156,14 @@ describe("laws of one instance", () => {
 
   it("FAULT and Initialize run no timer, hear nothing, and are left only by their own events", () => {
     everyStep(({ before, event, state, actions }) => {
-      if (state.state === "FAULT" || state.state === "INIT") expect(nextDeadline(state)).toBeUndefined();
-      const leaves = { FAULT: ["faults", "shutdown"], INIT: ["startup"] }[before.state as "FAULT" | "INIT"];
+      const held = (faulty: InstanceState) => faulty.state === "FAULT" && faulty.holdUntil !== undefined;
+      if ((state.state === "FAULT" && !held(state)) || state.state === "INIT")
+        expect(nextDeadline(state)).toBeUndefined();
+      // The machine's own fault (a stolen VIP) ends by its own timer.
+      const ends = held(before) ? ["tick"] : [];
+      const leaves = { FAULT: ["faults", "shutdown", ...ends], INIT: ["startup"] }[
+        before.state as "FAULT" | "INIT"
+      ];
       if (!leaves || leaves.includes(event.kind)) return;
       expect(actions).toEqual([]);
       expect(state).toEqual(before);
@@ -161,7 +178,9 @@ describe("laws of one instance", () => {
       const furthest =
         state.state === "BACKUP"
           ? masterDownInterval(own, own.priority, state.masterInterval)
-          : own.advertInterval;
+          : state.state === "FAULT"
+            ? VIP_LOST_HOLD
+            : own.advertInterval;
       expect(deadline).toBeLessThanOrEqual(now + furthest);
       expect(Number.isSafeInteger(deadline)).toBe(true);
       expect(state.since).toBeLessThanOrEqual(now);
@@ -174,6 +193,15 @@ describe("laws of one instance", () => {
       if (event.kind !== "advert") throw new Error(`${event.kind} shortened the timer`);
       const cause = event.advert.priority === 0 || state.masterInterval < before.masterInterval;
       expect(cause).toBe(true);
+    });
+  });
+
+  it("a member of a sync group becomes master only by its group's word, or resumed", () => {
+    everyStep(({ before, event, state }, own) => {
+      if (!own.grouped || before.state === "MASTER" || state.state !== "MASTER") return;
+      expect(["group-master", "startup"]).toContain(event.kind);
+      if (event.kind === "startup") expect(event.resume).toBe(true);
+      else expect(before).toHaveProperty("wish");
     });
   });
 

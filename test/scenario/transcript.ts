@@ -4,6 +4,7 @@
  *   # what this shows
  *   router NAME ADDRESS [priority=N] [version=2|3] [advert_int=S] [nopreempt] [preempt_delay=S] [auth_pass=P]
  *   SECONDS start|resume|stop|kill|power-off|suspend|continue|unplug|plug|fault|recover NAME
+ *   SECONDS failover|contend|steal NAME        (steal: somebody deletes its VIP)
  *   SECONDS end
  */
 import type { InstanceConfig } from "../../src/config/model.ts";
@@ -67,6 +68,9 @@ const COMMANDS: Record<string, (lan: Lan, router: LanRouter) => void> = {
   plug: (lan, router) => lan.cable(router, true),
   fault: (lan, router) => lan.feed(router, { kind: "faults", faults: [LINK_DOWN] }),
   recover: (lan, router) => lan.feed(router, { kind: "faults", faults: [] }),
+  failover: (lan, router) => lan.feed(router, { kind: "release", reason: "failover asked for" }),
+  contend: (lan, router) => lan.feed(router, { kind: "contend" }),
+  steal: (lan, router) => lan.feed(router, { kind: "vip-lost", address: "192.0.2.100" }),
 };
 
 function readSeconds(text: string): number {
