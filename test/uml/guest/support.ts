@@ -1,6 +1,6 @@
 /** What the guest programs of this folder share: web servers, clients and views of a namespace's table. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonStatus } from "../../../src/cli/status.ts";
@@ -96,9 +96,10 @@ export function hasAddress(ns: Namespace, address: string): boolean {
   return /^ +\/32 host LOCAL/.test(after);
 }
 
-/** A file of the namespace's /proc/net, read without entering it: a hundredth of a process's cost. */
+/** A file of the namespace's /proc/net, read without entering it: a hundredth of a process's cost. "" when there is none. */
 export function procNet(ns: Namespace, file: string): string {
-  return readFileSync(`/proc/${ns.holder}/net/${file}`, "latin1");
+  const place = `/proc/${ns.holder}/net/${file}`;
+  return existsSync(place) ? readFileSync(place, "latin1") : "";
 }
 
 export function hex(value: number, digits: number): string {
