@@ -39,11 +39,14 @@ export class HttpResponseReader {
   status = 0;
   /** Body bytes seen, without chunk framing. */
   bodyBytes = 0;
+  /** Location of the final response (RFC 9110 10.2.2), as sent. */
+  location: string | undefined;
   failure: HttpFailure | undefined;
   phase: HttpPhase = "head";
 
   readonly #maxBody: number;
   readonly #onBody: ((chunk: Uint8Array) => void) | undefined;
+  readonly #bodiless: boolean;
   #mode: Mode = "status";
   #line = "";
   #headerBytes = 0;
@@ -55,9 +58,13 @@ export class HttpResponseReader {
   /** The field before may be continued by a folded line. */
   #foldable = false;
 
-  /** `maxBody`: bytes after which the reader is done however much would follow; `onBody` sees views, not copies. */
-  constructor(maxBody: number, onBody?: (chunk: Uint8Array) => void) {
+  /**
+   * `maxBody`: bytes after which the reader is done however much would follow; `onBody` sees views, not copies;
+   * `bodiless`: the answer to HEAD, whose fields speak of a body that does not come (RFC 9112 6.3).
+   */
+  constructor(maxBody: number, onBody?: (chunk: Uint8Array) => void, bodiless = false) {
     this.#maxBody = maxBody;
+    this.#bodiless = bodiless;
     this.#onBody = onBody;
   }
 
@@ -163,6 +170,7 @@ export class HttpResponseReader {
     const match = STATUS_LINE.exec(line);
     if (match === null) return malformed("not an HTTP/1.x status line", line);
     this.status = Number(match[2]);
+    this.location = undefined;
     this.#length = undefined;
     this.#chunked = false;
     this.#otherCoding = false;
@@ -181,8 +189,9 @@ export class HttpResponseReader {
     const name = colon < 0 ? "" : line.slice(0, colon);
     if (!TOKEN.test(name)) return malformed("malformed header line", line);
     this.#foldable = true;
-    // Only the two framing fields matter; comparing lengths first spares the lower-casing of all others.
+    // Besides Location only the two framing fields matter; comparing lengths first spares the lower-casing of all others.
     if (colon === 14 && name.toLowerCase() === "content-length") return this.#onLength(line.slice(colon + 1));
+    if (colon === 8 && name.toLowerCase() === "location") this.location ??= line.slice(colon + 1).trim();
     if (colon === 17 && name.toLowerCase() === "transfer-encoding") this.#onCoding(line.slice(colon + 1));
     return undefined;
   }
@@ -213,7 +222,8 @@ export class HttpResponseReader {
       return;
     }
     this.phase = "body";
-    if (this.status < 200 || this.status === 204 || this.status === 304) this.phase = "done";
+    const none = this.#bodiless || this.status < 200 || this.status === 204 || this.status === 304;
+    if (none) this.phase = "done";
     else if (this.#chunked) this.#mode = "chunk-size";
     else if (this.#otherCoding || this.#length === undefined) this.#mode = "to-close";
     else {

@@ -2,21 +2,58 @@
 import type { Milliseconds } from "../units.ts";
 
 /** Where a probe failed; stable words, used as metric label and in logs. */
-export type FailureReason =
-  | "refused"
-  | "unreachable"
-  | "timeout-connect"
-  | "timeout-response"
-  | "timeout-body"
-  | "reset"
-  | "closed-early"
-  | "bad-status"
-  | "protocol-error"
-  | "headers-too-large"
-  | "local-error";
+export const FAILURE_REASONS = [
+  // Network
+  "refused",
+  "unreachable",
+  "timeout-connect",
+  "timeout-tls",
+  "timeout-response",
+  "timeout-body",
+  "reset",
+  "closed-early",
+  // TLS
+  "tls-alert",
+  "tls-error",
+  "cert-expired",
+  "cert-not-yet-valid",
+  "cert-self-signed",
+  "cert-wrong-name",
+  "cert-untrusted",
+  // What was answered
+  "protocol-error",
+  "headers-too-large",
+  "body-too-large",
+  "bad-status",
+  "digest-differs",
+  "regex-mismatch",
+  "regex-timeout",
+  "unexpected-reply",
+  "bad-rcode",
+  "not-serving",
+  // Scripts, files, results from outside
+  "exit-status",
+  "killed-by-signal",
+  "timeout-script",
+  "file-value",
+  "external-down",
+  "external-expired",
+  // Our own trouble: says nothing of the real server
+  "local-error",
+] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+/** A checker's word on the weight: as such, or added to the configured one. */
+export type CheckWeight = { readonly set: number } | { readonly add: number };
 
 export type ProbeResult =
-  | { readonly ok: true; readonly detail: string; readonly duration: Milliseconds }
+  | {
+      readonly ok: true;
+      readonly detail: string;
+      readonly duration: Milliseconds;
+      /** Absent: the checker's earlier word on the weight stands. */
+      readonly weight?: CheckWeight;
+    }
   | {
       readonly ok: false;
       readonly reason: FailureReason;
@@ -47,4 +84,8 @@ export interface CheckerSnapshot {
   readonly urlIndex?: number;
   /** While down: the URL that must pass before a round over all URLs begins. */
   readonly failedUrl?: number;
+  /** With `rise`, while down: rounds passed in a row; 0 when left out. */
+  readonly passedRounds?: number;
+  /** The checker's word on the weight, where it has one. */
+  readonly weight?: CheckWeight;
 }

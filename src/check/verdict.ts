@@ -9,7 +9,8 @@
 import type { CheckerConfig } from "../config/model.ts";
 import { unreachable } from "../result.ts";
 import { firstDue } from "./schedule.ts";
-import type { CheckerSnapshot, CheckRecord, CheckVerdict, ProbeResult } from "./types.ts";
+import type { CheckerSnapshot, CheckRecord, CheckVerdict, CheckWeight, ProbeResult } from "./types.ts";
+import { sameWeight } from "./weight.ts";
 
 const HISTORY_LIMIT = 20;
 
@@ -29,6 +30,10 @@ export interface CheckState {
   readonly urlIndex: number;
   /** HTTP_GET while down: the URL that failed and has not passed since. */
   readonly failedUrl: number | undefined;
+  /** With `rise`, while down: rounds over all URLs passed in a row. */
+  readonly passedRounds: number;
+  /** The last word on the weight; a result without one changes nothing. */
+  readonly weight: CheckWeight | undefined;
   readonly history: readonly CheckRecord[];
 }
 
@@ -39,6 +44,16 @@ export type CheckEvent =
   | { readonly kind: "due"; readonly now: number }
   /** `at`: wall clock ms, for records only. */
   | { readonly kind: "result"; readonly now: number; readonly at: number; readonly result: ProbeResult }
+  /** EXTERNAL: a result that nobody probed for; it stands for `ttl` ms. */
+  | {
+      readonly kind: "posted";
+      readonly now: number;
+      readonly at: number;
+      readonly result: ProbeResult;
+      readonly ttl: number;
+    }
+  /** FILE_CHECK: what is watched changed, so that the next probe is due at once. */
+  | { readonly kind: "hurry"; readonly now: number }
   /** The checker's parameters changed (reload); a probe in flight under the old ones is void. */
   | { readonly kind: "reconfigure"; readonly now: number };
 
@@ -49,7 +64,8 @@ export type CheckAction =
       readonly verdict: "up" | "down";
       readonly previous: CheckVerdict;
       readonly result: ProbeResult;
-    };
+    }
+  | { readonly kind: "weight"; readonly weight: CheckWeight; readonly result: ProbeResult };
 
 export interface CheckStep {
   readonly state: CheckState;
@@ -72,6 +88,8 @@ export function initialCheckState(cfg: CheckerConfig, saved?: CheckerSnapshot): 
     checksRun: saved?.checksRun ?? 0,
     urlIndex: validUrl(cfg, saved?.urlIndex ?? 0),
     failedUrl: failedUrl !== undefined && failedUrl < urlCount(cfg) ? failedUrl : undefined,
+    passedRounds: saved?.passedRounds ?? 0,
+    weight: saved?.weight,
     history: saved?.history.slice(-HISTORY_LIMIT) ?? [],
   };
 }
@@ -87,6 +105,8 @@ export function snapshotOf(state: CheckState, cfg: CheckerConfig): CheckerSnapsh
     history: state.history,
     urlIndex: state.urlIndex,
     ...(state.failedUrl === undefined ? {} : { failedUrl: state.failedUrl }),
+    ...(state.passedRounds === 0 ? {} : { passedRounds: state.passedRounds }),
+    ...(state.weight === undefined ? {} : { weight: state.weight }),
   };
 }
 
@@ -98,7 +118,11 @@ export function step(state: CheckState, event: CheckEvent, cfg: CheckerConfig): 
   switch (event.kind) {
     case "start":
       if (state.phase !== "idle") return { state, actions: NO_ACTIONS };
-      return wait(state, firstDue(event.now, cfg.warmup, event.random));
+      // A result from outside is missed only when its time is over; nothing is gained by spreading that.
+      return wait(
+        state,
+        event.now + (cfg.type === "EXTERNAL" ? cfg.ttl : firstDue(0, cfg.warmup, event.random)),
+      );
     case "due":
       if (state.phase !== "waiting" || event.now < state.due) return { state, actions: NO_ACTIONS };
       return {
@@ -108,6 +132,14 @@ export function step(state: CheckState, event: CheckEvent, cfg: CheckerConfig): 
     case "result":
       if (state.phase !== "probing") return { state, actions: NO_ACTIONS };
       return onResult(state, event, cfg);
+    case "posted": {
+      if (state.phase === "idle") return { state, actions: NO_ACTIONS };
+      const { state: next, actions } = onResult(state, event, cfg);
+      return { state: { ...next, due: event.now + event.ttl }, actions };
+    }
+    case "hurry":
+      if (state.phase !== "waiting" || state.due <= event.now) return { state, actions: NO_ACTIONS };
+      return wait(state, event.now);
     case "reconfigure":
       return onReconfigure(state, event.now, cfg);
     default:
@@ -115,7 +147,7 @@ export function step(state: CheckState, event: CheckEvent, cfg: CheckerConfig): 
   }
 }
 
-type ResultEvent = Extract<CheckEvent, { kind: "result" }>;
+type ResultEvent = Extract<CheckEvent, { kind: "result" | "posted" }>;
 
 function onResult(before: CheckState, event: ResultEvent, cfg: CheckerConfig): CheckStep {
   const record: CheckRecord = { at: event.at, result: event.result };
@@ -124,35 +156,60 @@ function onResult(before: CheckState, event: ResultEvent, cfg: CheckerConfig): C
     checksRun: before.checksRun + 1,
     history: [...before.history.slice(1 - HISTORY_LIMIT), record],
   };
-  if (event.result.ok) return onPass(state, event, cfg);
+  if (event.result.ok) return withWeight(onPass(state, event, cfg), event.result);
   // Our own fault (no descriptors, no free port, bindto address absent) says nothing of the real server:
   // taking every server down for it would turn a local shortage into an outage. keepalived reschedules too.
   if (event.result.reason === "local-error") return wait(state, event.now + cfg.delayLoop);
   return onFailure({ ...state, hasRun: true }, event, cfg, before.hasRun);
 }
 
+function withWeight(step: CheckStep, result: ProbeResult): CheckStep {
+  const weight = result.ok ? result.weight : undefined;
+  if (weight === undefined || sameWeight(weight, step.state.weight)) return step;
+  return {
+    state: { ...step.state, weight },
+    // Before the verdict: a server that comes up does so with its new weight.
+    actions: [{ kind: "weight", weight, result }, ...step.actions],
+  };
+}
+
 function onPass(state: CheckState, event: ResultEvent, cfg: CheckerConfig): CheckStep {
   const passed: CheckState = { ...state, hasRun: true, consecutiveFailures: 0 };
   const due = event.now + cfg.delayLoop;
-  if (state.failedUrl !== undefined) {
+  if (state.failedUrl !== undefined && cfg.rise === undefined) {
     // The URL that took the server down is fine again; now a whole round must pass, from the first URL on,
     // still one URL per delay_loop. With a single URL this makes two successes.
     return wait({ ...passed, failedUrl: undefined, urlIndex: 0 }, due);
   }
   const last = state.urlIndex + 1 >= urlCount(cfg);
   const next: CheckState = { ...passed, urlIndex: last ? 0 : state.urlIndex + 1 };
-  return last ? change(next, "up", event, due) : wait(next, due);
+  if (!last) return wait(next, state.verdict === "unknown" && isFast(cfg) ? event.now : due);
+  if (state.verdict === "down" && state.passedRounds + 1 < (cfg.rise ?? 1)) {
+    return wait({ ...next, passedRounds: state.passedRounds + 1 }, due);
+  }
+  return change({ ...next, failedUrl: undefined, passedRounds: 0 }, "up", event, due);
 }
 
-function onFailure(state: CheckState, event: ResultEvent, cfg: CheckerConfig, retries: boolean): CheckStep {
-  const failures = state.consecutiveFailures + 1;
-  const failed: CheckState = { ...state, consecutiveFailures: failures };
-  if (state.verdict !== "down" && retries && failures <= cfg.retry) {
-    return wait(failed, event.now + cfg.delayBeforeRetry);
-  }
+const isFast = (cfg: CheckerConfig): boolean => "urls" in cfg && cfg.fastRecovery === true;
+
+function onFailure(before: CheckState, event: ResultEvent, cfg: CheckerConfig, hadRun: boolean): CheckStep {
+  const failures = before.consecutiveFailures + 1;
+  const state: CheckState = { ...before, consecutiveFailures: failures, passedRounds: 0 };
+  if (isRetried(state, cfg, hadRun)) return wait(state, event.now + cfg.delayBeforeRetry);
   // Down, or down still: one probe every delay_loop, of the URL that failed.
-  const down: CheckState = cfg.type === "HTTP_GET" ? { ...failed, failedUrl: state.urlIndex } : failed;
-  return change(down, "down", event, event.now + cfg.delayLoop);
+  if (!("urls" in cfg)) return change(state, "down", event, event.now + cfg.delayLoop);
+  // With `rise` every pass counts the same: its rounds begin with the first URL, not with the one that failed.
+  const place = cfg.rise === undefined ? { failedUrl: state.urlIndex } : { urlIndex: 0 };
+  return change({ ...state, ...place }, "down", event, event.now + cfg.delayLoop);
+}
+
+/** `hadRun`: an earlier check had a result; keepalived's very first check is not retried, but for SMTP_CHECK's. */
+function isRetried(state: CheckState, cfg: CheckerConfig, hadRun: boolean): boolean {
+  const failures = state.consecutiveFailures;
+  if (cfg.fall !== undefined) return state.verdict !== "down" && failures < cfg.fall;
+  if (state.verdict !== "down") return (hadRun || cfg.type === "SMTP_CHECK") && failures <= cfg.retry;
+  // SMTP_CHECK goes on in rounds of retry + 1 probes while down.
+  return cfg.type === "SMTP_CHECK" && failures % (cfg.retry + 1) !== 0;
 }
 
 function change(state: CheckState, verdict: "up" | "down", event: ResultEvent, due: number): CheckStep {
@@ -179,6 +236,7 @@ function onReconfigure(state: CheckState, now: number, cfg: CheckerConfig): Chec
     case "probing":
       return wait(kept, now);
     case "waiting": {
+      if (cfg.type === "EXTERNAL") return wait(kept, state.due);
       const retrying = state.verdict !== "down" && state.consecutiveFailures > 0;
       return wait(kept, Math.min(state.due, now + (retrying ? cfg.delayBeforeRetry : cfg.delayLoop)));
     }
@@ -192,16 +250,7 @@ const wait = (state: CheckState, due: number): CheckStep => ({
   actions: NO_ACTIONS,
 });
 
-function urlCount(cfg: CheckerConfig): number {
-  switch (cfg.type) {
-    case "HTTP_GET":
-      return cfg.urls.length;
-    case "TCP_CHECK":
-      return 1;
-    default:
-      return unreachable(cfg);
-  }
-}
+const urlCount = (cfg: CheckerConfig): number => ("urls" in cfg ? cfg.urls.length : 1);
 
 /** A reload may have left fewer URLs: begin a round anew then. */
 const validUrl = (cfg: CheckerConfig, index: number): number => (index < urlCount(cfg) ? index : 0);

@@ -5,6 +5,7 @@
  */
 import type { Microseconds, Milliseconds, Seconds } from "../units.ts";
 
+import type { CheckerConfig } from "./model-check.ts";
 import type {
   InstanceConfig,
   RouteConfig,
@@ -17,6 +18,7 @@ import type {
   VipConfig,
 } from "./model-vrrp.ts";
 
+export type * from "./model-check.ts";
 export type * from "./model-vrrp.ts";
 
 export type Family = 4 | 6;
@@ -126,44 +128,3 @@ export interface RealServerConfig extends DestinationConfig {
   readonly alpha: boolean;
   readonly checkers: readonly CheckerConfig[];
 }
-
-// ---- Health checkers --------------------------------------------------------------------------
-
-export interface CheckerCommon {
-  /** Stable identity over reloads: "<service key> -> <server key> <TYPE> #<n>". */
-  readonly id: string;
-  readonly serviceKey: string;
-  readonly serverKey: string;
-  readonly connectIp: string;
-  readonly connectPort: number;
-  /** bindto: local source address of the probe. */
-  readonly bindTo?: string;
-  readonly connectTimeout: Milliseconds;
-  readonly delayLoop: Milliseconds;
-  /** First run at a random point of this (default delay_loop). */
-  readonly warmup: Milliseconds;
-  /** N+1 consecutive failures make it down. */
-  readonly retry: number;
-  readonly delayBeforeRetry: Milliseconds;
-  readonly alpha: boolean;
-}
-
-export interface TcpCheckConfig extends CheckerCommon {
-  readonly type: "TCP_CHECK";
-}
-
-export interface HttpUrlConfig {
-  readonly path: string;
-  /** Accepted status codes as inclusive ranges; default [[200, 299]]. */
-  readonly statusCodes: readonly (readonly [number, number])[];
-  readonly virtualhost?: string;
-}
-
-export interface HttpGetConfig extends CheckerCommon {
-  readonly type: "HTTP_GET";
-  /** At least one; tried in turn. */
-  readonly urls: readonly HttpUrlConfig[];
-  readonly httpProtocol: "1.0" | "1.1";
-}
-
-export type CheckerConfig = TcpCheckConfig | HttpGetConfig;

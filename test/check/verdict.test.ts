@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CheckerSnapshot, ProbeResult } from "../../src/check/types.ts";
 import {
+  type CheckAction,
   type CheckEvent,
   type CheckState,
   countsAsUp,
@@ -11,6 +12,12 @@ import {
 import type { CheckerConfig } from "../../src/config/model.ts";
 import { ms } from "../../src/units.ts";
 import { failure, httpConfig, pass, tcpConfig, threeUrls } from "./support.ts";
+
+function describeAction(action: CheckAction): string {
+  if (action.kind === "probe") return `probe ${action.urlIndex}`;
+  if (action.kind === "verdict") return action.verdict.toUpperCase();
+  return `weight ${JSON.stringify(action.weight)}`;
+}
 
 /** Drives one machine on a virtual clock; probes take no time. */
 class Run {
@@ -29,8 +36,7 @@ class Run {
     const { state, actions } = step(this.state, event, this.cfg);
     this.state = state;
     for (const action of actions) {
-      const what = action.kind === "probe" ? `probe ${action.urlIndex}` : action.verdict.toUpperCase();
-      this.lines.push(`${this.now / 1000}s ${what}`);
+      this.lines.push(`${this.now / 1000}s ${describeAction(action)}`);
     }
   }
 

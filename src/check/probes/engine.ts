@@ -8,15 +8,23 @@ import { isDeepStrictEqual } from "node:util";
 import type { CheckerConfig } from "../../config/model.ts";
 import { unreachable } from "../../result.ts";
 import { concurrencyFor, DueHeap, type DueItem, FairQueue } from "../schedule.ts";
-import type { CheckerSnapshot, CheckVerdict, ProbeResult } from "../types.ts";
+import type { CheckerSnapshot, CheckVerdict, CheckWeight, ProbeResult } from "../types.ts";
 import { type CheckEvent, type CheckState, initialCheckState, snapshotOf, step } from "../verdict.ts";
-import type { CheckEngineOptions, RunProbe, SetTimer } from "./engine-types.ts";
-import { probeHttp } from "./http.ts";
+import type { CheckEngineOptions, ExternalResult, RunProbe, SetTimer } from "./engine-types.ts";
+import { postedResult } from "./external.ts";
+import { FileWatches } from "./file-watch.ts";
 import { closeLingering } from "./linger.ts";
 import { failed } from "./outcome.ts";
-import { probeTcp } from "./tcp.ts";
+import { probesWith } from "./run-probe.ts";
 
-export type { CheckEngineOptions, CheckOutcome, RunProbe, VerdictChange } from "./engine-types.ts";
+export type {
+  CheckEngineOptions,
+  CheckOutcome,
+  ExternalResult,
+  RunProbe,
+  VerdictChange,
+  WeightChange,
+} from "./engine-types.ts";
 
 interface Entry extends DueItem {
   cfg: CheckerConfig;
@@ -47,6 +55,7 @@ export class CheckEngine {
   readonly #heap = new DueHeap<Entry>();
   readonly #queue: FairQueue<Run>;
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #watches = new FileWatches((path) => this.#fileChanged(path));
   #timer: { cancel(): void } | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
   #stopped = false;
@@ -57,7 +66,7 @@ export class CheckEngine {
     this.#wallClock = options.wallClock ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#setTimer = options.setTimer ?? systemTimer;
-    this.#runProbe = options.runProbe ?? runProbe;
+    this.#runProbe = options.runProbe ?? probesWith(options.scripts ?? (() => ({ security: false })));
     const limit = options.maxConcurrent ?? concurrencyFor(options.fdLimit ?? 1024);
     this.#queue = new FairQueue(limit, (run) => run.group);
   }
@@ -85,7 +94,29 @@ export class CheckEngine {
     for (const [id, entry] of this.#entries) {
       if (!wanted.has(id)) this.#remove(id, entry);
     }
+    this.#watches.apply(new Set(checkers.flatMap((cfg) => (cfg.type === "FILE_CHECK" ? [cfg.path] : []))));
     this.#pump();
+  }
+
+  /**
+   * Takes a result for an EXTERNAL checker. False: there is no such checker, or it is of another type.
+   * When the time to live is over without another one, the checker fails.
+   */
+  external(id: string, posted: ExternalResult): boolean {
+    const entry = this.#entries.get(id);
+    if (this.#stopped || entry?.cfg.type !== "EXTERNAL") return false;
+    this.#voidRun(entry);
+    const result = postedResult(posted);
+    const ttl = Math.max(posted.ttl ?? entry.cfg.ttl, 0);
+    this.#step(entry, { kind: "posted", now: this.#now(), at: this.#wallClock(), result, ttl });
+    this.#tell(entry, result);
+    this.#pump();
+    return true;
+  }
+
+  /** What the checker last said of the weight; undefined when it says nothing. */
+  weight(id: string): CheckWeight | undefined {
+    return this.#entries.get(id)?.state.weight;
   }
 
   snapshots(): CheckerSnapshot[] {
@@ -102,6 +133,7 @@ export class CheckEngine {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#watches.close();
     for (const entry of this.#entries.values()) this.#voidRun(entry);
     closeLingering();
     let grace: NodeJS.Timeout | undefined;
@@ -167,6 +199,17 @@ export class CheckEngine {
           this.#options.onVerdict({ id, serviceKey, serverKey, verdict, previous, result, snapshot });
           break;
         }
+        case "weight": {
+          const { id, serviceKey, serverKey } = entry.cfg;
+          this.#options.onWeight?.({
+            id,
+            serviceKey,
+            serverKey,
+            weight: action.weight,
+            result: action.result,
+          });
+          break;
+        }
         default:
           unreachable(action);
       }
@@ -225,8 +268,22 @@ export class CheckEngine {
     if (!this.#stopped && entry.run === run) {
       entry.run = undefined;
       this.#step(entry, { kind: "result", now: this.#now(), at: this.#wallClock(), result });
-      const { id, serviceKey, serverKey } = entry.cfg;
-      this.#options.onResult?.({ id, serviceKey, serverKey, result, verdict: entry.state.verdict });
+      this.#tell(entry, result);
+    }
+    this.#pump();
+  }
+
+  #tell(entry: Entry, result: ProbeResult): void {
+    const { id, serviceKey, serverKey, logAllFailures = false } = entry.cfg;
+    const { verdict } = entry.state;
+    this.#options.onResult?.({ id, serviceKey, serverKey, result, verdict, logAllFailures });
+  }
+
+  #fileChanged(path: string): void {
+    const now = this.#now();
+    for (const entry of this.#entries.values()) {
+      if (entry.cfg.type === "FILE_CHECK" && entry.cfg.path === path)
+        this.#step(entry, { kind: "hurry", now });
     }
     this.#pump();
   }
@@ -235,16 +292,4 @@ export class CheckEngine {
 const systemTimer: SetTimer = (callback, delayMs) => {
   const timer = setTimeout(callback, delayMs);
   return { cancel: () => clearTimeout(timer) };
-};
-
-/** The real probes. */
-export const runProbe: RunProbe = (cfg, urlIndex, signal) => {
-  switch (cfg.type) {
-    case "TCP_CHECK":
-      return probeTcp(cfg, signal);
-    case "HTTP_GET":
-      return probeHttp(cfg, urlIndex, signal);
-    default:
-      return unreachable(cfg);
-  }
 };

@@ -1,29 +1,38 @@
 /**
- * A lean axios adapter for probes: one GET on a fresh connection, over node:net.
+ * A lean axios adapter for probes: one request on a fresh connection, over node:net or node:tls.
  * It has no pool, proxy, redirect, cookie, decompression or DNS code at all, so that none can act on its own;
  * it can speak HTTP/1.0; and a check costs well under half the CPU of one through axios' own http adapter.
  * Request head and signal come with the exchange, not through axios' config, which merges and normalizes them
  * several times over at every request.
  */
-import { connect, type OnReadOpts, type Socket } from "node:net";
+import type { OnReadOpts, Socket } from "node:net";
 import type { AxiosPromise, AxiosResponse, InternalAxiosRequestConfig } from "axios";
+import type { ProbeTls } from "../../config/model.ts";
 import { HttpResponseReader } from "../http-response.ts";
 import { CANCELLED, type Failure, socketFailure } from "./outcome.ts";
+import { openTcp, type TcpTarget } from "./source.ts";
+import { secure, tlsFailure } from "./tls.ts";
+import { EndWatch } from "./tls-end.ts";
 
 export interface Exchange {
-  readonly connectIp: string;
-  readonly connectPort: number;
-  readonly bindTo?: string;
+  readonly target: TcpTarget;
+  readonly tls?: ProbeTls;
+  /** A body that the end of the connection ends must end with close_notify. */
+  readonly tlsCompliant?: boolean;
   /** Request line and header fields as sent (latin1), up to and with the empty line. */
   readonly head: string;
+  /** The request is HEAD: no body follows whatever the fields say. */
+  readonly bodiless: boolean;
   /** Total, for the connect. */
   readonly connectTimeout: number;
-  /** Total, from the connect to the last body byte. */
+  /** Total, from the connect to the last body byte, TLS included. */
   readonly responseTimeout: number;
   /** The body is read for these statuses only. */
   readonly wantBody: (status: number) => boolean;
   /** Body bytes read at most. */
   readonly maxBody: number;
+  /** Sees the body as it comes; views, not copies. */
+  readonly onBody?: (chunk: Uint8Array) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -32,6 +41,7 @@ export interface ExchangeData {
   readonly bodyBytes: number;
   /** The body went on past `maxBody`, or was not wanted. */
   readonly cut: boolean;
+  readonly location: string | undefined;
 }
 
 /** Rejection of the adapter; `failure` is the classified cause. */
@@ -52,17 +62,20 @@ export function exchangeAdapter(
 
 function run(exchange: Exchange, config: InternalAxiosRequestConfig): AxiosPromise<ExchangeData> {
   return new Promise((resolve, reject) => {
-    const { signal } = exchange;
-    const reader = new HttpResponseReader(exchange.maxBody);
+    const { signal, tls } = exchange;
+    const reader = new HttpResponseReader(exchange.maxBody, exchange.onBody, exchange.bodiless);
     let socket: Socket | undefined;
+    let secured: Socket | undefined;
     let timer: NodeJS.Timeout | undefined;
     let settled = false;
+    let requested = false;
 
     const settle = (failure?: Failure): void => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
       signal?.removeEventListener("abort", cancel);
+      secured?.destroy();
       socket?.destroy();
       if (failure === undefined) resolve(response(reader, config));
       else reject(new ExchangeError(failure));
@@ -73,17 +86,39 @@ function run(exchange: Exchange, config: InternalAxiosRequestConfig): AxiosPromi
       else if (reader.phase === "done") settle();
       else if (reader.phase === "body" && !exchange.wantBody(reader.status)) settle();
     };
-    const onConnect = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(
-        () => settle(lateFailure(reader, exchange.responseTimeout)),
-        exchange.responseTimeout,
-      );
-      socket?.write(exchange.head, "latin1");
-    };
     const onEnd = (): void => {
       reader.end();
       afterRead();
+    };
+    const request = (over: Socket): void => {
+      requested = true;
+      over.write(exchange.head, "latin1");
+    };
+    const onConnect = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(
+        () => settle(lateFailure(reader, requested, exchange.responseTimeout)),
+        exchange.responseTimeout,
+      );
+      if (socket === undefined) return;
+      if (tls === undefined) return request(socket);
+      try {
+        secured = startTls(socket, tls);
+      } catch (error) {
+        settle(socketFailure(error));
+      }
+    };
+    const startTls = (raw: Socket, options: ProbeTls): Socket => {
+      const truncated = (): void => settle(TRUNCATED);
+      const over = secure(exchange.tlsCompliant === true ? new EndWatch(raw, truncated) : raw, options);
+      over.on("secureConnect", () => request(over));
+      over.on("error", (error) => settle(tlsFailure(error)));
+      over.on("data", (chunk: Uint8Array) => {
+        reader.push(chunk);
+        afterRead();
+      });
+      over.on("end", onEnd);
+      return over;
     };
 
     if (signal?.aborted) return cancel();
@@ -94,22 +129,21 @@ function run(exchange: Exchange, config: InternalAxiosRequestConfig): AxiosPromi
       exchange.connectTimeout,
     );
     try {
-      socket = connect({
-        host: exchange.connectIp,
-        port: exchange.connectPort,
-        ...(exchange.bindTo === undefined ? {} : { localAddress: exchange.bindTo }),
-        autoSelectFamily: false,
-        onread: readInto(reader, afterRead),
-      });
+      socket = openTcp(exchange.target, tls === undefined ? readInto(reader, afterRead) : undefined);
       socket.on("connect", onConnect);
-      socket.on("end", onEnd);
       socket.on("error", (error) => settle(socketFailure(error)));
+      if (tls === undefined) socket.on("end", onEnd);
     } catch (error) {
       settle(socketFailure(error));
     }
     return undefined;
   });
 }
+
+const TRUNCATED: Failure = {
+  reason: "closed-early",
+  detail: "connection closed without TLS close_notify (tls_compliant)",
+};
 
 /** Shared by all probes: it is filled and consumed within one callback, and the reader copies what it keeps. */
 const readBuffer = new Uint8Array(65_536);
@@ -125,7 +159,9 @@ function readInto(reader: HttpResponseReader, afterRead: () => void): OnReadOpts
   };
 }
 
-function lateFailure(reader: HttpResponseReader, timeout: number): Failure {
+function lateFailure(reader: HttpResponseReader, requested: boolean, timeout: number): Failure {
+  if (!requested)
+    return { reason: "timeout-tls", detail: `no TLS handshake within ${timeout} ms of the connect` };
   return reader.phase === "body"
     ? {
         reason: "timeout-body",
@@ -142,5 +178,9 @@ const response = (
   statusText: "",
   headers: {},
   config,
-  data: { bodyBytes: reader.bodyBytes, cut: reader.phase !== "done" || reader.capped },
+  data: {
+    bodyBytes: reader.bodyBytes,
+    cut: reader.phase !== "done" || reader.capped,
+    location: reader.location,
+  },
 });

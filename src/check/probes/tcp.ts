@@ -2,11 +2,12 @@
  * TCP_CHECK: the real server is up when a connection opens within connect_timeout.
  * The verdict is given at once; the connection then closes gracefully in the background.
  */
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { TcpCheckConfig } from "../../config/model.ts";
 import type { ProbeResult } from "../types.ts";
 import { closeGracefully, DRAIN } from "./linger.ts";
 import { CANCELLED, type Failure, failed, passed, socketFailure } from "./outcome.ts";
+import { openTcp } from "./source.ts";
 
 /**
  * Runs one probe; never rejects. Total deadline: connect_timeout. An abort of `signal` ends it at once.
@@ -34,13 +35,7 @@ export function probeTcp(cfg: TcpCheckConfig, signal?: AbortSignal): Promise<Pro
       cfg.connectTimeout,
     );
     try {
-      socket = connect({
-        host: cfg.connectIp,
-        port: cfg.connectPort,
-        ...(cfg.bindTo === undefined ? {} : { localAddress: cfg.bindTo }),
-        autoSelectFamily: false,
-        onread: DRAIN,
-      });
+      socket = openTcp(cfg, DRAIN);
       socket.on("error", (error) => settle(socketFailure(error)));
       socket.on("connect", () => settle());
       return undefined;

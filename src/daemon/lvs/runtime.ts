@@ -6,8 +6,9 @@
  *                                   +-> events (log, later notifications)
  */
 import { CheckEngine, type CheckOutcome, type VerdictChange } from "../../check/probes/engine.ts";
-import type { CheckerSnapshot, CheckVerdict } from "../../check/types.ts";
-import type { ServiceConfig } from "../../config/model.ts";
+import type { CheckerSnapshot, CheckVerdict, CheckWeight } from "../../check/types.ts";
+import { effectiveWeight } from "../../check/weight.ts";
+import type { GlobalConfig, ServiceConfig } from "../../config/model.ts";
 import { type Dataplane, DataplaneError } from "../../dataplane/port.ts";
 import { Reconciler } from "../../dataplane/reconciler.ts";
 import { desiredTable } from "../../lvs/desired.ts";
@@ -28,6 +29,7 @@ export class LvsRuntime {
   readonly #log: Logger;
   readonly #engine: CheckEngine;
   #services: readonly ServiceConfig[] = [];
+  #global: GlobalConfig | undefined;
   /** Checkers that fail for local reasons. */
   readonly #unable = new Set<string>();
   readonly #states = new Map<ServiceKey, ServiceState>();
@@ -45,13 +47,19 @@ export class LvsRuntime {
     this.#engine = new CheckEngine({
       fdLimit,
       onVerdict: (change) => this.#verdict(change),
+      onWeight: ({ serviceKey }) => this.#restep(serviceKey),
       onResult: (outcome) => this.#result(outcome),
+      scripts: () => ({
+        security: this.#global?.scriptSecurity ?? false,
+        ...(this.#global?.scriptUser === undefined ? {} : { user: this.#global.scriptUser }),
+      }),
     });
   }
 
   async configure(message: Configure): Promise<void> {
     clearTimeout(this.#retryTimer);
     this.#services = message.config.services;
+    this.#global = message.config.global;
     const saved = new Map(message.saved.map((snapshot) => [snapshot.id, snapshot]));
     const checkers = this.#services.flatMap((service) =>
       service.realServers.flatMap((server) => server.checkers),
@@ -114,10 +122,17 @@ export class LvsRuntime {
 
   #stepService(service: ServiceConfig): void {
     const verdicts = new Map<string, CheckVerdict>();
+    const weights = new Map<string, number>();
     for (const server of service.realServers) {
-      for (const { id } of server.checkers) verdicts.set(id, this.#engine.verdict(id) ?? "unknown");
+      const wanted: CheckWeight[] = [];
+      for (const { id } of server.checkers) {
+        verdicts.set(id, this.#engine.verdict(id) ?? "unknown");
+        const weight = this.#engine.weight(id);
+        if (weight !== undefined) wanted.push(weight);
+      }
+      if (wanted.length > 0) weights.set(server.key, effectiveWeight(server.weight, wanted));
     }
-    const { state, events } = stepService(this.#states.get(service.key), { verdicts }, service);
+    const { state, events } = stepService(this.#states.get(service.key), { verdicts, weights }, service);
     this.#states.set(service.key, state);
     for (const event of events) this.#tell(event, service);
   }
@@ -136,6 +151,10 @@ export class LvsRuntime {
       verdict,
       duration: result.duration,
     });
+    this.#restep(serviceKey);
+  }
+
+  #restep(serviceKey: ServiceKey): void {
     const service = this.#services.find((entry) => entry.key === serviceKey);
     if (!service) return;
     this.#stepService(service);
@@ -144,9 +163,12 @@ export class LvsRuntime {
   }
 
   /** Failures of our own say nothing about the server, but somebody must hear of them: once until it works again. */
-  #result({ id, result }: CheckOutcome): void {
+  #result({ id, result, verdict, logAllFailures }: CheckOutcome): void {
     if (result.ok || result.reason !== "local-error") {
       this.#unable.delete(id);
+      // A failure that changes the verdict is told by #verdict.
+      if (!result.ok && logAllFailures && verdict === "up")
+        this.#log("warn", `${id} failed (${result.reason}: ${result.detail}), still up`);
       return;
     }
     if (this.#unable.has(id)) return;
