@@ -3,11 +3,21 @@
  * The supervisor owns files, sockets for people and the restart policy; the children own one job each.
  */
 import type { CheckerSnapshot, CheckVerdict, ProbeResult } from "../check/types.ts";
-import type { Config, GlobalConfig, InstanceConfig, ServiceConfig } from "../config/model.ts";
+import type {
+  Config,
+  GlobalConfig,
+  InstanceConfig,
+  ServiceConfig,
+  SyncGroupConfig,
+  TrackGatewayConfig,
+  TrackScriptConfig,
+} from "../config/model.ts";
 import type { ServiceKey } from "../lvs/table.ts";
 import type { Microseconds } from "../units.ts";
 import type { DropReason } from "../vrrp/admit.ts";
 import type { Fault, PeerSeen, VrrpState } from "../vrrp/machine.ts";
+import type { PriorityPart } from "../vrrp/priority.ts";
+import type { TrackerUpdate } from "./trackers/types.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "fatal";
 export interface LogMessage {
@@ -31,8 +41,9 @@ export type ServicesState =
   | { readonly kind: "unavailable"; readonly reason: string };
 
 export interface InheritedSocket {
-  readonly interface: string;
   readonly ifindex: number;
+  /** needKey() of the socket: its kind, family and group. */
+  readonly need: string;
   readonly fd: number;
 }
 
@@ -41,6 +52,11 @@ export type ToVrrp =
       readonly type: "configure";
       readonly global: GlobalConfig;
       readonly instances: readonly InstanceConfig[];
+      readonly syncGroups: readonly SyncGroupConfig[];
+      readonly trackScripts: readonly TrackScriptConfig[];
+      readonly trackGateways: readonly TrackGatewayConfig[];
+      /** What the trackers said last. */
+      readonly trackers: readonly TrackerUpdate[];
       /** VIPs ("ADDR") that carry a virtual service here. */
       readonly serviceAddresses: readonly string[];
       readonly services: ServicesState;
@@ -52,6 +68,7 @@ export type ToVrrp =
       readonly stateFile: string;
     }
   | { readonly type: "services"; readonly services: ServicesState }
+  | { readonly type: "tracker"; readonly update: TrackerUpdate }
   | { readonly type: "status"; readonly id: number }
   | { readonly type: "stop"; readonly reason: string };
 
@@ -61,8 +78,10 @@ export interface InstancePulse {
   readonly state: VrrpState;
   /** Monotonic; only while master. */
   readonly lastAdvertAt?: Microseconds;
-  /** Source address of our adverts; only while master. */
+  /** Source address of our adverts on the instance's own interface. */
   readonly source?: string;
+  /** Effective priority. */
+  readonly priority: number;
   /** VIPs this process added itself (not those that were there before). */
   readonly added: readonly string[];
 }
@@ -103,6 +122,8 @@ export interface VipStatus {
   readonly present: boolean;
   /** True where the address was on the interface before us: never leased, never removed. */
   readonly preexisting: boolean;
+  /** virtual_ipaddress_excluded. */
+  readonly excluded?: boolean;
 }
 
 export interface InstanceStatus {
@@ -114,7 +135,10 @@ export interface InstanceStatus {
   /** Seconds in this state. */
   readonly age: number;
   readonly reason: string;
+  /** Effective; `basePriority` is the configured one. */
   readonly priority: number;
+  readonly basePriority: number;
+  readonly trackers: readonly PriorityPart[];
   /** Seconds. */
   readonly advertInterval: number;
   readonly masterDownInterval: number;

@@ -29,6 +29,8 @@ function receive(message: ToVrrp): void {
       return;
     case "services":
       return runtime.setServices(message.services);
+    case "tracker":
+      return runtime.updateTracker(message.update);
     case "status":
       return channel.send({ type: "status", id: message.id, instances: runtime.status() });
     case "stop":

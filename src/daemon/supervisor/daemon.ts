@@ -11,12 +11,16 @@
 import type { Config, DataplaneChoice } from "../../config/model.ts";
 import { bootId, monotonicUs } from "../../net/clock.ts";
 import type { Microseconds } from "../../units.ts";
+import { Firewall } from "../firewall/firewall.ts";
 import type { FromLvs, FromVrrp, InstancePulse, ServicesState } from "../messages.ts";
+import { Notifier } from "../notify/notifier.ts";
+import { defaultUser, TrackerManager } from "../trackers/manager.ts";
 import { openAdminServer } from "./admin-server.ts";
 import type { DaemonLog } from "./log.ts";
 import { LvsGuard } from "./lvs-guard.ts";
 import type { Paths } from "./paths.ts";
 import { readLvsState, readVrrpState, removeState, writeState } from "./state-file.ts";
+import { applyStatics } from "./statics.ts";
 import { VrrpGuard } from "./vrrp-guard.ts";
 
 export interface DaemonOptions {
@@ -32,6 +36,8 @@ export interface DaemonOptions {
 
 /** No instance becomes master before the first table; but a broken lvs process must not keep VIPs away for ever. */
 const FIRST_TABLE_LIMIT_MS = 20_000;
+/** notify_stop scripts may take this long before we go all the same. */
+const NOTIFY_LIMIT_MS = 5_000;
 const STATE_EVERY_US = 900_000;
 
 export class Daemon {
@@ -40,6 +46,9 @@ export class Daemon {
   #config: Config;
   readonly #vrrp: VrrpGuard;
   readonly #lvs: LvsGuard;
+  readonly #trackers: TrackerManager;
+  readonly #firewall: Firewall;
+  #notifier: Notifier;
   #tableTimer: NodeJS.Timeout | undefined;
   #closeAdmin: (() => Promise<void>) | undefined;
   #savedAt: Microseconds = 0 as Microseconds;
@@ -59,10 +68,14 @@ export class Daemon {
       this.#resolveExit = resolve;
       this.#rejectExit = reject;
     });
+    this.#trackers = new TrackerManager((update) => this.#vrrp.tellTracker(update), this.#log);
+    this.#firewall = new Firewall(options.paths.firewall, this.#log);
+    this.#notifier = new Notifier(defaultUser(options.config), this.#log);
     this.#vrrp = new VrrpGuard(options.config, {
       entry: options.entries.vrrp,
       stateFile: options.paths.vrrpState,
       log: this.#log,
+      trackers: () => this.#trackers.last(),
       onMessage: (message) => this.#fromVrrp(message),
       onPulse: (instances) => this.#pulse(instances),
     });
@@ -89,8 +102,11 @@ export class Daemon {
       config: this.#config.hash,
       files: this.#config.files,
     });
+    this.#firewall.apply(this.#config);
+    applyStatics(this.#config, this.#log);
     const before = this.#stateOfKilledRun();
     this.#vrrp.start(before);
+    this.#trackers.apply(this.#config);
     // Without services there is no table to wait for, and no process is spent on it.
     if (this.#config.services.length === 0) {
       this.#vrrp.setServices({ kind: "ready" });
@@ -120,6 +136,13 @@ export class Daemon {
 
   #fromVrrp(message: FromVrrp): void {
     if (message.type === "log") this.#options.log.from("vrrp")(message.level, message.msg, message.fields);
+    if (message.type === "transition" && !message.resumed) this.#notify(message);
+  }
+
+  #notify({ instance, to, priority }: FromVrrp & { type: "transition" }): void {
+    const notify = this.#config.instances.find((entry) => entry.name === instance)?.notify;
+    const state = to === "INIT" ? "STOP" : to;
+    if (notify) this.#notifier.notify({ kind: "INSTANCE", name: instance, notify }, state, priority);
   }
 
   #pulse(instances: readonly InstancePulse[]): void {
@@ -192,7 +215,11 @@ export class Daemon {
     const kept = new Set(next.services.map((service) => service.key));
     const leaving = before.services.filter((service) => !kept.has(service.key));
     await this.#lvs.reconfigure({ global: next.global, services: [...next.services, ...leaving] });
+    this.#firewall.apply(next);
+    applyStatics(next, this.#log);
+    this.#notifier = new Notifier(defaultUser(next), this.#log);
     await this.#vrrp.reconfigure(next);
+    this.#trackers.apply(next);
     if (leaving.length > 0) await this.#lvs.reconfigure(next);
     const text = `configuration ${before.hash} replaced by ${next.hash}`;
     this.#log("info", `reload: ${text}`, { by });
@@ -228,7 +255,10 @@ export class Daemon {
   async #stopNow(reason: string): Promise<void> {
     this.#log("info", `stopping: ${reason}`);
     clearTimeout(this.#tableTimer);
+    this.#trackers.stop();
     await this.#vrrp.stop(reason);
+    this.#firewall.remove();
+    await this.#notifier.settle(NOTIFY_LIMIT_MS);
     removeState(this.#options.paths.vrrpState);
     await this.#lvs.stop(true);
     await this.#closeAdmin?.();

@@ -13,6 +13,8 @@ export interface Paths {
   readonly socket: string;
   /** Who was master a moment ago; lives in memory and dies with the boot. */
   readonly vrrpState: string;
+  /** Says that packet filter rules of ours may be in the kernel. */
+  readonly firewall: string;
   /** Check verdicts and owned services; survives reboots. */
   readonly lvsState: string;
 }
@@ -32,6 +34,7 @@ export function resolvePaths(options: PathOptions): Paths {
     lock: join(runDir, "lock"),
     socket: join(runDir, "vipward.sock"),
     vrrpState: join(runDir, "vrrp.json"),
+    firewall: join(runDir, "firewall"),
     lvsState: join(stateDir, "lvs.json"),
   };
 }

@@ -1,6 +1,7 @@
 /** What can be known to be wrong before anything is started or changed. */
 import type { Config } from "../../config/model.ts";
 import { RtNetlink } from "../../net/rtnetlink.ts";
+import { heldVips } from "../vrrp/vip-set.ts";
 
 /** Throws one error naming every missing interface. */
 export function checkInterfaces(config: Config): void {
@@ -8,7 +9,13 @@ export function checkInterfaces(config: Config): void {
   try {
     const names = rtnetlink.links().map((link) => link.name);
     const problems = config.instances.flatMap((instance) => {
-      const wanted = new Set([instance.interface, ...instance.vips.map((vip) => vip.dev)]);
+      const wanted = new Set([
+        instance.interface,
+        ...(instance.heartbeatInterfaces ?? []),
+        ...heldVips(instance).map((vip) => vip.dev),
+      ]);
+      // The macvlan of use_vmac is ours to make.
+      if (instance.vmac) wanted.delete(instance.vmac.name);
       return [...wanted]
         .filter((dev) => !names.includes(dev))
         .map((dev) => `vrrp_instance ${instance.name}: interface ${dev} does not exist`);

@@ -3,20 +3,27 @@
  * a moment, or gives them up. It shares the raw sockets that the vrrp process inherited.
  */
 import type { Config, InstanceConfig } from "../../config/model.ts";
-import { closeFd, openVrrpSocket, sendPacket } from "../../net/raw-socket.ts";
+import { closeFd, sendPacket } from "../../net/raw-socket.ts";
+import { sendPacket6 } from "../../net/raw-socket6.ts";
 import { type LinkInfo, RtNetlink } from "../../net/rtnetlink.ts";
-import { type Microseconds, seconds } from "../../units.ts";
-import { buildAdvertPacket } from "../../vrrp/advert.ts";
+import { openUdpSocket, sendDatagram } from "../../net/udp-socket.ts";
+import { type Microseconds, seconds, us } from "../../units.ts";
+import { groupOf } from "../../vrrp/admit.ts";
+import { buildAdverts, type Outgoing, signs } from "../../vrrp/advert.ts";
+import { nextSequence } from "../../vrrp/sequence.ts";
 import { leaseSeconds } from "../../vrrp/timing.ts";
-import { VRRP_GROUP_V4 } from "../../wire/vrrp.ts";
 import type { InheritedSocket, InstancePulse, Logger } from "../messages.ts";
-import { vipRequest } from "../vrrp/vip-set.ts";
+import { needKey, openSocket, type SocketNeed } from "../vrrp/interface-port.ts";
+import { listeningInterfaces, sendingInterface } from "../vrrp/ports.ts";
+import { heldVips, leased, vipRequest } from "../vrrp/vip-set.ts";
 import { FIRST_INHERITED_FD } from "./child.ts";
 
 /** An instance the dead process was master of. */
 export interface Owned {
   readonly config: InstanceConfig;
   readonly source: string;
+  /** Effective priority it had. */
+  readonly priority: number;
   readonly added: readonly string[];
   lastAdvertAt: Microseconds;
 }
@@ -24,8 +31,18 @@ export interface Owned {
 interface OpenSocket {
   readonly interface: string;
   readonly ifindex: number;
+  /** needKey() */
+  readonly need: string;
   readonly fd: number;
 }
+
+interface WantedSocket {
+  readonly link: LinkInfo;
+  readonly need: SocketNeed;
+}
+
+const sameSocket = (socket: OpenSocket, { link, need }: WantedSocket): boolean =>
+  socket.ifindex === link.index && socket.need === needKey(need);
 
 export class StandIn {
   readonly #log: Logger;
@@ -41,38 +58,42 @@ export class StandIn {
   }
 
   /**
-   * One receive socket per interface, opened before the vrrp process starts and kept here, so that what
-   * arrives while it is restarted is not lost. Throws SystemError (no CAP_NET_RAW).
+   * The raw receive sockets, opened before the vrrp process starts and kept here, so that what arrives while
+   * it is restarted is not lost. Throws SystemError (no CAP_NET_RAW). UDP sockets are bound to an address
+   * and left to the vrrp process.
    */
   openSockets(config: Config): { readonly fds: number[]; readonly sockets: InheritedSocket[] } {
-    const links = new Map(this.links().map((link) => [link.name, link]));
-    const names = [...new Set(config.instances.map((instance) => instance.interface))];
-    const wanted = names.flatMap((name) => links.get(name) ?? []);
+    const wanted = this.#wanted(config);
     this.keepOnly(config, wanted);
-    for (const link of wanted) {
-      if (this.#sockets.some((socket) => socket.interface === link.name)) continue;
-      const fd = openVrrpSocket({
-        interfaceIndex: link.index,
-        interfaceName: link.name,
-        group: VRRP_GROUP_V4,
-      });
-      this.#sockets.push({ interface: link.name, ifindex: link.index, fd });
+    for (const socket of wanted) {
+      if (this.#sockets.some((open) => sameSocket(open, socket))) continue;
+      const { link, need } = socket;
+      const fd = openSocket(need, link);
+      this.#sockets.push({ interface: link.name, ifindex: link.index, need: needKey(need), fd });
     }
     return {
       fds: this.#sockets.map((socket) => socket.fd),
-      sockets: this.#sockets.map(({ fd: _ours, ...socket }, at) => ({
-        ...socket,
-        fd: FIRST_INHERITED_FD + at,
-      })),
+      sockets: this.#sockets.map(({ ifindex, need }, at) => ({ ifindex, need, fd: FIRST_INHERITED_FD + at })),
     };
   }
 
+  #wanted(config: Config): WantedSocket[] {
+    const links = new Map(this.links().map((link) => [link.name, link]));
+    const wanted = new Map<string, WantedSocket>();
+    for (const instance of config.instances) {
+      if (instance.udp) continue;
+      const need: SocketNeed = { kind: "raw", family: instance.family, group: groupOf(instance) };
+      for (const name of listeningInterfaces(instance)) {
+        const link = links.get(name);
+        if (link) wanted.set(`${name} ${needKey(need)}`, { link, need });
+      }
+    }
+    return [...wanted.values()];
+  }
+
   /** A socket that nobody reads would hand stale adverts to a later vrrp process. */
-  keepOnly(config: Config, links: readonly LinkInfo[] = this.links()): void {
-    const names = new Set(config.instances.map((instance) => instance.interface));
-    const current = (socket: OpenSocket) =>
-      names.has(socket.interface) &&
-      links.some((link) => link.name === socket.interface && link.index === socket.ifindex);
+  keepOnly(config: Config, wanted: readonly WantedSocket[] = this.#wanted(config)): void {
+    const current = (socket: OpenSocket) => wanted.some((entry) => sameSocket(socket, entry));
     for (const socket of this.#sockets) if (!current(socket)) closeFd(socket.fd);
     this.#sockets = this.#sockets.filter(current);
   }
@@ -81,20 +102,18 @@ export class StandIn {
     return pulses.flatMap((pulse) => {
       const instance = config.instances.find((entry) => entry.name === pulse.name);
       if (!instance || pulse.state !== "MASTER" || pulse.source === undefined) return [];
-      const { added, source, lastAdvertAt } = pulse;
-      return [{ config: instance, source, added, lastAdvertAt: lastAdvertAt ?? (0 as Microseconds) }];
+      const { added, source, priority, lastAdvertAt } = pulse;
+      return [{ config: instance, source, priority, added, lastAdvertAt: lastAdvertAt ?? us(0) }];
     });
   }
 
   /** The advertisement the vrrp process would have sent, with the lease it would have renewed. */
   advertise(owned: Owned, now: Microseconds, vipLease: boolean): void {
     owned.lastAdvertAt = now;
-    this.#send(owned, owned.config.priority);
+    this.#send(owned, owned.priority);
     if (!vipLease) return;
     const lease = seconds(leaseSeconds(owned.config));
-    this.#forAdded(owned, (request) =>
-      this.#rtnetlink.addAddress({ ...request, validLifetime: lease, preferredLifetime: lease }),
-    );
+    this.#forAdded(owned, (request, vip) => this.#rtnetlink.addAddress(leased(request, vip, lease)));
   }
 
   /** Priority 0 first, so that a backup is on its way while the addresses go (RFC 5798 §6.4.3). */
@@ -118,27 +137,59 @@ export class StandIn {
     this.#forAdded(owned, (request) => this.#rtnetlink.deleteAddress(request));
   }
 
-  #forAdded(owned: Owned, act: (request: NonNullable<ReturnType<typeof vipRequest>>) => void): void {
+  #forAdded(
+    owned: Owned,
+    act: (request: NonNullable<ReturnType<typeof vipRequest>>, vip: Owned["config"]["vips"][number]) => void,
+  ): void {
     const links = this.links();
-    for (const vip of owned.config.vips) {
+    for (const vip of heldVips(owned.config)) {
       if (!owned.added.includes(vip.address)) continue;
       const request = vipRequest(vip, links.find((link) => link.name === vip.dev)?.index);
       try {
-        if (request) act(request);
+        if (request) act(request, vip);
       } catch (error) {
         this.#log("debug", `(${owned.config.name}) ${(error as Error).message}`);
       }
     }
   }
 
-  #send(owned: Owned, priority: number): void {
-    const socket = this.#sockets.find((entry) => entry.interface === owned.config.interface);
-    if (!socket) return;
+  /** On the instance's own interface only: further heartbeat links are not worth the delay here. */
+  #send({ config, source }: Owned, priority: number): void {
     try {
-      sendPacket(socket.fd, buildAdvertPacket(owned.config, priority, owned.source), VRRP_GROUP_V4);
+      const link = this.links().find((entry) => entry.name === sendingInterface(config));
+      if (!link) return;
+      // The clock is ahead of whatever the dead process used last.
+      const sequence =
+        signs(config) && config.auth.type === "HMAC"
+          ? { sequence: nextSequence(undefined, us(Date.now() * 1_000), config.auth) }
+          : {};
+      for (const outgoing of buildAdverts(config, { priority, source, ...sequence })) {
+        this.#sendOne(config, source, link, outgoing);
+      }
     } catch (error) {
-      this.#log("error", `(${owned.config.name}) ${(error as Error).message}`);
+      this.#log("error", `(${config.name}) ${(error as Error).message}`);
     }
+  }
+
+  #sendOne(config: InstanceConfig, source: string, link: LinkInfo, { bytes, destination }: Outgoing): void {
+    const where = { interfaceName: link.name, interfaceIndex: link.index };
+    const own = config.udp
+      ? { fd: openUdpSocket({ ...where, address: source, port: config.udp.port }), temporary: true }
+      : this.#rawFor(config, link);
+    try {
+      if (config.udp) sendDatagram(own.fd, bytes, destination, config.udp.port, link.index);
+      else if (config.family === 4) sendPacket(own.fd, bytes, destination);
+      else sendPacket6(own.fd, bytes, destination, link.index);
+    } finally {
+      if (own.temporary) closeFd(own.fd);
+    }
+  }
+
+  /** A vmac has no socket here: one is made for the moment. */
+  #rawFor(config: InstanceConfig, link: LinkInfo): { readonly fd: number; readonly temporary: boolean } {
+    const need: SocketNeed = { kind: "raw", family: config.family, group: groupOf(config) };
+    const open = this.#sockets.find((socket) => sameSocket(socket, { link, need }));
+    return open ? { fd: open.fd, temporary: false } : { fd: openSocket(need, link), temporary: true };
   }
 
   close(): void {

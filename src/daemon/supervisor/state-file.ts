@@ -27,6 +27,7 @@ const vrrpState = z.object({
         .transform((value) => value as Microseconds)
         .optional(),
       source: z.string().optional(),
+      priority: z.number(),
       added: z.array(z.string()),
     }),
   ),

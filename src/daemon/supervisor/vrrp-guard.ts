@@ -16,6 +16,7 @@ import type {
   ServicesState,
   ToVrrp,
 } from "../messages.ts";
+import type { TrackerUpdate } from "../trackers/types.ts";
 import { Child } from "./child.ts";
 import { type Owned, StandIn } from "./stand-in.ts";
 
@@ -23,6 +24,8 @@ export interface GuardOptions {
   readonly entry: URL;
   readonly stateFile: string;
   readonly log: Logger;
+  /** What every tracker said last. */
+  readonly trackers: () => readonly TrackerUpdate[];
   readonly onMessage: (message: FromVrrp) => void;
   readonly onPulse: (instances: readonly InstancePulse[]) => void;
 }
@@ -75,6 +78,10 @@ export class VrrpGuard {
   setServices(services: ServicesState): void {
     this.#services = services;
     if (this.#configured) this.#child?.send({ type: "services", services });
+  }
+
+  tellTracker(update: TrackerUpdate): void {
+    if (this.#configured) this.#child?.send({ type: "tracker", update });
   }
 
   /** Resolves once the vrrp process has taken the new configuration over (at once when there is none now). */
@@ -158,6 +165,10 @@ export class VrrpGuard {
       type: "configure",
       global: this.#config.global,
       instances: this.#config.instances,
+      syncGroups: this.#config.syncGroups ?? [],
+      trackScripts: this.#config.trackScripts ?? [],
+      trackGateways: this.#config.trackGateways ?? [],
+      trackers: this.#options.trackers(),
       serviceAddresses: this.#config.services.map((service) => service.address),
       services: this.#services,
       resume: extra.resume ?? {},

@@ -1,11 +1,11 @@
 /** One VRRP instance at the edge: feeds the pure machine and carries out its actions in order. */
 import type { InstanceConfig } from "../../config/model.ts";
-import type { AddressInfo } from "../../net/rtnetlink.ts";
+import type { AddressInfo, LinkInfo } from "../../net/rtnetlink.ts";
 import { unreachable } from "../../result.ts";
-import { type Microseconds, usToSeconds } from "../../units.ts";
-import type { Dropped } from "../../vrrp/admit.ts";
-import { DROP_TEXT, type DropReason } from "../../vrrp/admit.ts";
-import { type Advert, buildAdvertPacket } from "../../vrrp/advert.ts";
+import type { Microseconds } from "../../units.ts";
+import type { Admitted } from "../../vrrp/admit.ts";
+import type { Advert } from "../../vrrp/advert.ts";
+import { DROP_TEXT, type Dropped, type DropReason } from "../../vrrp/drop.ts";
 import {
   type Action,
   type Event,
@@ -18,32 +18,42 @@ import {
   type VrrpState,
 } from "../../vrrp/machine.ts";
 import { type Note, noteText } from "../../vrrp/notes.ts";
-import { masterDownInterval } from "../../vrrp/timing.ts";
+import { type EffectivePriority, effectivePriority, type TrackerState } from "../../vrrp/priority.ts";
+import { rememberSequence, type SequenceMemory } from "../../vrrp/sequence.ts";
 import type { FromVrrp, InstancePulse, InstanceStatus, Logger, VrrpCounters } from "../messages.ts";
+import { instanceStatus } from "./instance-status.ts";
 import type { InterfacePort } from "./interface-port.ts";
-import { type VipContext, VipSet } from "./vip-set.ts";
+import { Transmitter } from "./transmitter.ts";
+import { heldVips, type VipContext, VipSet } from "./vip-set.ts";
 
 export interface InstanceContext extends VipContext {
   readonly log: Logger;
   send(message: FromVrrp): void;
+  port(name: string): InterfacePort | undefined;
+  link(name: string): LinkInfo | undefined;
 }
 
 export class Instance {
+  /** As configured; `#effective` has the priority with trackers. */
   config: InstanceConfig;
-  readonly port: InterfacePort;
   readonly vips: VipSet;
   readonly #context: InstanceContext;
+  readonly #transmitter: Transmitter;
+  #effective: EffectivePriority;
   #state: InstanceState;
   #counters: Mutable<Omit<VrrpCounters, "drops">> = { ...ZERO };
   readonly #drops: Partial<Record<DropReason, number>> = {};
+  /** auth_hmac: the highest sequence accepted of each sender. */
+  sequences: SequenceMemory = {};
   /** Peer and reason pairs already logged in this state. */
   #logged = new Set<string>();
   #sending = true;
 
-  constructor(config: InstanceConfig, port: InterfacePort, context: InstanceContext, now: Microseconds) {
+  constructor(config: InstanceConfig, context: InstanceContext, now: Microseconds) {
     this.config = config;
-    this.port = port;
     this.#context = context;
+    this.#transmitter = new Transmitter((name) => context.port(name));
+    this.#effective = effectivePriority(config.priority, []);
     this.vips = new VipSet(config, context);
     this.#state = initialState(now);
   }
@@ -56,64 +66,97 @@ export class Instance {
     return nextDeadline(this.#state);
   }
 
+  /** Address our adverts leave from on the instance's own interface. */
+  get source(): string | undefined {
+    return this.#transmitter.source(this.config);
+  }
+
+  /** Source of the last advertisement accepted. */
+  get lastMaster(): string | undefined {
+    return this.#state.peer?.source;
+  }
+
+  /** The configuration the machine runs with: the priority is the effective one. */
+  get #running(): InstanceConfig {
+    const { priority } = this.#effective;
+    return priority === this.config.priority ? this.config : { ...this.config, priority };
+  }
+
   handle(event: Event, now: Microseconds): void {
     const resumed = event.kind === "startup" && event.resume === true;
-    const { state, actions } = step(this.#state, event, now, this.config);
+    const { state, actions } = step(this.#state, event, now, this.#running);
     this.#state = state;
     for (const action of actions) this.#carryOut(action, now, resumed);
   }
 
-  hear(advert: Advert, now: Microseconds): void {
+  hear({ advert, accepted }: Admitted, now: Microseconds): void {
     this.#counters.advertsReceived++;
     if (advert.priority === 0) this.#counters.priorityZeroReceived++;
-    const ownAddress = this.port.sourceFor(this.config);
+    if (accepted) this.sequences = rememberSequence(this.sequences, accepted.key, accepted.sequence);
+    const ownAddress = this.source;
     if (ownAddress !== undefined) this.handle({ kind: "advert", advert, ownAddress }, now);
   }
 
   /** Whether the sender would be master before us. */
   outranked(advert: Advert): boolean {
-    const ownAddress = this.port.sourceFor(this.config);
-    return ownAddress === undefined || rank(advert, ownAddress, this.config) > 0;
+    const ownAddress = this.source;
+    return ownAddress === undefined || rank(advert, ownAddress, this.#running) > 0;
   }
 
   /** Gives up what an earlier process of ours held, without having been master ourselves. */
   release(): void {
-    const source = this.port.sourceFor(this.config);
-    if (source === undefined) return;
     try {
-      this.port.sendAdvert(buildAdvertPacket(this.config, 0, source));
+      this.#transmitter.advertise(this.config, 0);
       this.#counters.priorityZeroSent++;
     } catch (error) {
       this.#say("error", `cannot send a priority 0 advertisement: ${(error as Error).message}`);
     }
   }
 
-  drop(dropped: Dropped): void {
-    this.#drops[dropped.reason] = (this.#drops[dropped.reason] ?? 0) + 1;
-    const source = dropped.source ?? "unknown";
-    this.#logOnce(
-      "warn",
-      `${source} ${dropped.reason}`,
-      `ignored an advertisement of ${source}: ${DROP_TEXT[dropped.reason]}`,
-      {
-        source,
-        reason: dropped.reason,
-      },
+  drop({ reason, source = "unknown" }: Dropped): void {
+    this.#drops[reason] = (this.#drops[reason] ?? 0) + 1;
+    const text = `ignored an advertisement of ${source}: ${DROP_TEXT[reason]}`;
+    this.#logOnce("warn", `${source} ${reason}`, text, { source, reason });
+  }
+
+  // ---- conditions -----------------------------------------------------------------------------
+
+  setTrackers(states: readonly TrackerState[]): void {
+    const before = this.#effective.priority;
+    this.#effective = effectivePriority(this.config.priority, states);
+    const { priority, parts } = this.#effective;
+    if (priority === before) return;
+    const why = parts.filter((part) => part.adds !== 0).map((part) => `${part.name} ${signed(part.adds)}`);
+    this.#say(
+      "info",
+      `Changing effective priority from ${before} to ${priority}${why.length > 0 ? ` (${why.join(", ")})` : ""}`,
     );
   }
 
   /** Local conditions that forbid taking part. */
   faults(): Fault[] {
-    const { link } = this.port;
+    return [...this.#ownLinkFaults(), ...this.#vipLinkFaults(), ...this.#effective.faults];
+  }
+
+  #ownLinkFaults(): Fault[] {
     const name = this.config.interface;
-    if (!link) return [{ kind: "interface-missing", detail: `interface ${name} does not exist` }];
-    if (!link.up) return [{ kind: "interface-down", detail: `interface ${name} is down` }];
-    if (!link.running) return [{ kind: "interface-down", detail: `interface ${name} has no carrier` }];
-    if (this.port.sourceFor(this.config) === undefined) {
-      const which = this.config.sourceAddress ?? "an IPv4 address";
-      return [{ kind: "no-address", detail: `interface ${name} does not have ${which} to send from` }];
-    }
-    return [];
+    const fault = linkFault(name, this.#context.link(name));
+    // dont_track_primary: the link's state is not ours to judge, but without it nothing can be sent.
+    const tolerated = this.config.dontTrackPrimary === true && fault?.kind === "interface-down";
+    if (fault && !tolerated) return [fault];
+    if (this.source !== undefined) return [];
+    const family = this.config.family === 6 ? "an IPv6 link-local address" : "an IPv4 address";
+    const which = this.config.sourceAddress ?? family;
+    return [{ kind: "no-address", detail: `interface ${name} does not have ${which} to send from` }];
+  }
+
+  #vipLinkFaults(): Fault[] {
+    const { vmac } = this.config;
+    const devs = new Set(heldVips(this.config).flatMap((vip) => (vip.noTrack ? [] : [vip.dev])));
+    devs.delete(this.config.interface);
+    // Our own macvlan follows its parent, and is made by us.
+    if (vmac) devs.delete(vmac.name);
+    return [...devs].flatMap((dev) => linkFault(dev, this.#context.link(dev)) ?? []);
   }
 
   /** A VIP we hold was deleted by somebody else: put it back at once and say so. */
@@ -122,10 +165,7 @@ export class Instance {
     this.handle({ kind: "tick" }, now);
     if (!this.vips.vanished(address) || this.#state.state !== "MASTER") return;
     this.#counters.addressesRestored++;
-    this.#say(
-      "warn",
-      `${address.address} was removed from ${this.config.interface} by somebody else; restoring it`,
-    );
+    this.#say("warn", `${address.address} was removed by somebody else; restoring it`);
     this.vips.add(now);
     this.#announce(1);
   }
@@ -133,15 +173,12 @@ export class Instance {
   /** A reload changed this instance; mastership goes on where identity allows it. */
   reconfigure(config: InstanceConfig, now: Microseconds): void {
     this.config = config;
-    if (this.#state.state === "MASTER") {
-      this.vips.add(now);
-      // The next advert may be due sooner than the old interval said.
-      this.#state = {
-        ...this.#state,
-        advertAt: Math.min(this.#state.advertAt, now + config.advertInterval) as Microseconds,
-      };
-      this.#announce(config.garpMasterRepeat);
-    }
+    if (this.#state.state !== "MASTER") return;
+    this.vips.add(now);
+    // The next advert may be due sooner than the old interval said.
+    const advertAt = Math.min(this.#state.advertAt, now + config.advertInterval) as Microseconds;
+    this.#state = { ...this.#state, advertAt };
+    this.#announce(config.garpMasterRepeat);
   }
 
   // ---- actions --------------------------------------------------------------------------------
@@ -167,10 +204,8 @@ export class Instance {
   }
 
   #sendAdvert(priority: number, now: Microseconds): void {
-    const source = this.port.sourceFor(this.config);
-    if (source === undefined) return;
     try {
-      this.port.sendAdvert(buildAdvertPacket(this.config, priority, source));
+      this.#transmitter.advertise(this.config, priority);
       this.#counters.advertsSent++;
       if (priority === 0) this.#counters.priorityZeroSent++;
       if (!this.#sending) this.#say("info", "advertisements can be sent again");
@@ -185,11 +220,9 @@ export class Instance {
 
   #announce(count: number): void {
     try {
-      for (let round = 0; round < count; round++) {
-        for (const vip of this.config.vips) this.port.announce(vip.address);
-      }
+      this.#transmitter.announce(this.config, count);
     } catch (error) {
-      this.#logOnce("error", "announce", `cannot send gratuitous ARP: ${(error as Error).message}`, {});
+      this.#logOnce("error", "announce", `cannot announce the VIPs: ${(error as Error).message}`, {});
     }
   }
 
@@ -198,13 +231,14 @@ export class Instance {
     if (action.to === "MASTER") this.#counters.becameMaster++;
     if (action.from === "MASTER") this.#counters.releasedMaster++;
     const { from, to, reason } = action;
+    const { priority } = this.#effective;
     this.#context.send({
       type: "transition",
       instance: this.config.name,
       from,
       to,
       reason,
-      priority: this.config.priority,
+      priority,
       resumed,
     });
     this.#say(to === "FAULT" ? "warn" : "info", `${ENTERING[to]} (${reason})`, { from, to, reason });
@@ -234,10 +268,11 @@ export class Instance {
   // ---- reports --------------------------------------------------------------------------------
 
   pulse(): InstancePulse {
-    const source = this.port.sourceFor(this.config);
+    const { source } = this;
     return {
       name: this.config.name,
       state: this.#state.state,
+      priority: this.#effective.priority,
       added: this.vips.added,
       ...(this.#state.state === "MASTER" ? { lastAdvertAt: this.#state.lastAdvertAt } : {}),
       ...(source === undefined ? {} : { source }),
@@ -245,42 +280,22 @@ export class Instance {
   }
 
   status(now: Microseconds): InstanceStatus {
-    const { config } = this;
-    const state = this.#state;
-    const interval = state.state === "BACKUP" ? state.masterInterval : config.advertInterval;
-    const down = masterDownInterval(config, config.priority, interval);
-    const { lease } = this.vips;
-    const { at, ...peer } = state.peer ?? { at: undefined };
-    return {
-      name: config.name,
-      interface: config.interface,
-      vrid: config.vrid,
-      version: config.version,
-      state: state.state,
-      age: usToSeconds((now - state.since) as Microseconds),
-      reason: state.reason,
-      priority: config.priority,
-      advertInterval: usToSeconds(config.advertInterval),
-      masterDownInterval: usToSeconds(down),
-      preempt: config.preempt,
-      faults: state.state === "FAULT" ? state.faults : [],
-      vips: this.vips.status(),
-      counters: { ...this.#counters, drops: { ...this.#drops } },
-      ...(at === undefined
-        ? {}
-        : { peer: { ...(peer as Omit<typeof state.peer & object, "at">), ago: (now - at) / 1e6 } }),
-      ...(lease === undefined
-        ? {}
-        : { lease: { seconds: lease, twoOwnersAtMost: twoOwnersAtMost(config, lease) } }),
-    };
+    const counters = { ...this.#counters, drops: { ...this.#drops } };
+    return instanceStatus(
+      { config: this.config, state: this.#state, effective: this.#effective, vips: this.vips, counters },
+      now,
+    );
   }
 }
 
-/** spec: lease + 1.2 s (the kernel's own lateness) - a backup of priority 100's master-down interval. */
-function twoOwnersAtMost(config: InstanceConfig, lease: number): number {
-  const down = masterDownInterval(config, 100, config.advertInterval);
-  return Math.round((lease + 1.2 - down / 1e6) * 10) / 10;
+function linkFault(name: string, link: LinkInfo | undefined): Fault | undefined {
+  if (!link) return { kind: "interface-missing", detail: `interface ${name} does not exist` };
+  if (!link.up) return { kind: "interface-down", detail: `interface ${name} is down` };
+  if (!link.running) return { kind: "interface-down", detail: `interface ${name} has no carrier` };
+  return undefined;
 }
+
+const signed = (n: number): string => (n > 0 ? `+${n}` : String(n));
 
 /** keepalived's phrases, so that log searches written for it go on working. */
 const ENTERING: Record<VrrpState, string> = {

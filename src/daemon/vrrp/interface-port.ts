@@ -1,26 +1,53 @@
 /**
- * One network interface as VRRP needs it: a raw socket in the group, an AF_PACKET socket for ARP,
- * the current link state and the address adverts are sent from.
+ * One network interface as VRRP needs it: raw sockets in the group, UDP sockets, an AF_PACKET socket for
+ * announcements, the current link state and the address adverts are sent from.
  */
-import type { InstanceConfig } from "../../config/model.ts";
-import { libc } from "../../net/libc.ts";
+import type { Family, InstanceConfig } from "../../config/model.ts";
 import { openPacketSocket, sendFrame } from "../../net/packet-socket.ts";
 import type { Poller } from "../../net/poller.ts";
-import { openVrrpSocket, receivePacket, sendPacket } from "../../net/raw-socket.ts";
+import { closeFd, openVrrpSocket, receivePacket, sendPacket } from "../../net/raw-socket.ts";
+import { openVrrpSocket6, receivePacket6, sendPacket6 } from "../../net/raw-socket6.ts";
 import { type AddressInfo, type LinkInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
+import { interfaceSysctl, readSysctl } from "../../net/sysctl.ts";
+import { openUdpSocket, receiveFrom, sendDatagram } from "../../net/udp-socket.ts";
+import { groupOf, type Received } from "../../vrrp/admit.ts";
+import type { Outgoing } from "../../vrrp/advert.ts";
+import { isLinkLocal } from "../../vrrp/read-advert.ts";
 import { encodeGarp } from "../../wire/arp.ts";
-import { VRRP_GROUP_V4 } from "../../wire/vrrp.ts";
+import { encodeNaFrame } from "../../wire/ndp.ts";
+
+/** A socket an interface is to have, for as long as an instance needs it. */
+export type SocketNeed =
+  | { readonly kind: "raw"; readonly family: Family; readonly group: string }
+  | { readonly kind: "udp"; readonly family: Family; readonly address: string; readonly port: number };
+
+interface OpenSocket {
+  readonly fd: number;
+  readonly need: SocketNeed;
+}
+
+/** What an instance needs on each of its interfaces; undefined while it has no address to bind to. */
+export function socketNeed(config: InstanceConfig, port: InterfacePort): SocketNeed | undefined {
+  if (!config.udp) return { kind: "raw", family: config.family, group: groupOf(config) };
+  const address = port.sourceFor(config);
+  return address === undefined
+    ? undefined
+    : { kind: "udp", family: config.family, address, port: config.udp.port };
+}
+
+export const needKey = (need: SocketNeed): string =>
+  need.kind === "raw" ? `raw ${need.family} ${need.group}` : `udp ${need.address} ${need.port}`;
 
 export class InterfacePort {
   readonly name: string;
   readonly #poller: Poller;
-  readonly #onPacket: (port: InterfacePort, packet: Uint8Array) => void;
-  #raw: number | undefined;
+  readonly #onPacket: (port: InterfacePort, received: Received) => void;
+  readonly #sockets = new Map<string, OpenSocket>();
   #packet: number | undefined;
   #link: LinkInfo | undefined;
   #addresses: readonly AddressInfo[] = [];
 
-  constructor(name: string, poller: Poller, onPacket: (port: InterfacePort, packet: Uint8Array) => void) {
+  constructor(name: string, poller: Poller, onPacket: (port: InterfacePort, received: Received) => void) {
     this.name = name;
     this.#poller = poller;
     this.#onPacket = onPacket;
@@ -31,40 +58,50 @@ export class InterfacePort {
   }
 
   /** Follows the interface: sockets are bound to an index, which changes when it is re-created. */
-  update(link: LinkInfo | undefined, addresses: readonly AddressInfo[], inherited?: number): void {
-    if (this.#raw !== undefined && link?.index !== this.#link?.index) this.closeSockets();
+  update(link: LinkInfo | undefined, addresses: readonly AddressInfo[]): void {
+    if (link?.index !== this.#link?.index) this.closeSockets();
     this.#link = link;
     this.#addresses = addresses;
-    if (link && this.#raw === undefined) this.#open(link, inherited);
   }
 
-  #open(link: LinkInfo, inherited: number | undefined): void {
-    const group = { interfaceIndex: link.index, interfaceName: link.name, group: VRRP_GROUP_V4 };
-    const raw = inherited ?? openVrrpSocket(group);
-    this.#raw = raw;
-    this.#packet = openPacketSocket(link.index);
-    this.#poller.add(raw, () => this.drain());
+  /** Opens what is needed and closes what no longer is. `inherited` descriptors are used before new ones are made. */
+  provide(needs: readonly SocketNeed[], inherited: ReadonlyMap<string, number> = new Map()): void {
+    const link = this.#link;
+    if (!link) return;
+    const wanted = new Map(needs.map((need) => [needKey(need), need]));
+    for (const key of [...this.#sockets.keys()]) if (!wanted.has(key)) this.#close(key);
+    for (const [key, need] of wanted) {
+      if (this.#sockets.has(key)) continue;
+      const fd = inherited.get(key) ?? openSocket(need, link);
+      this.#sockets.set(key, { fd, need });
+      this.#poller.add(fd, () => this.#drain(fd, need));
+    }
+    this.#packet ??= openPacketSocket(link.index);
   }
 
-  /** Reads everything that is queued. A vanished interface is the link monitor's to report. */
+  /** Reads everything that is queued. */
   drain(): void {
-    if (this.#raw === undefined) return;
+    for (const { fd, need } of this.#sockets.values()) this.#drain(fd, need);
+  }
+
+  #drain(fd: number, need: SocketNeed): void {
     // Bounded, so that a flood cannot keep the loop from its timers; the poll comes back for the rest.
     for (let n = 0; n < MAX_PACKETS_PER_TURN; n++) {
-      let packet: Uint8Array | undefined;
+      let received: Received | undefined;
       try {
-        packet = receivePacket(this.#raw);
+        received = receive(fd, need);
       } catch {
+        // A vanished interface is the link monitor's to report.
         return;
       }
-      if (!packet) return;
-      this.#onPacket(this, packet);
+      if (!received) return;
+      this.#onPacket(this, received);
     }
   }
 
   /**
-   * Source of our adverts: mcast_src_ip, else the interface's first primary address that is not a VIP.
-   * An address owner's VIP is such an address, and its only one at times.
+   * Source of our adverts: the configured one, else the interface's first primary address that is no VIP
+   * (for IPv6 multicast the link-local one). An address owner's VIP is such an address, and its only one at times.
    */
   sourceFor(config: InstanceConfig): string | undefined {
     if (config.sourceAddress !== undefined) {
@@ -74,31 +111,80 @@ export class InterfacePort {
     }
     const vips = new Set(config.vips.map((vip) => vip.address));
     const own = this.#addresses.filter(
-      (entry) => entry.family === 4 && !entry.secondary && entry.protocol !== VIPWARD_IFA_PROTO,
+      (entry) => entry.family === config.family && !entry.secondary && entry.protocol !== VIPWARD_IFA_PROTO,
     );
-    const primary = own.find((entry) => !vips.has(entry.address));
-    return (primary ?? (config.priority === 255 ? own[0] : undefined))?.address;
+    const linkLocalOnly = config.family === 6 && !config.unicast;
+    const usable = linkLocalOnly ? own.filter((entry) => isLinkLocal(entry.address)) : own;
+    const primary = usable.find((entry) => !vips.has(entry.address));
+    return (primary ?? (config.priority === 255 ? usable[0] : undefined))?.address;
   }
 
   /** Throws SystemError, for the caller to count. */
-  sendAdvert(packet: Uint8Array): void {
-    if (this.#raw !== undefined) sendPacket(this.#raw, packet, VRRP_GROUP_V4);
+  send(config: InstanceConfig, outgoing: Outgoing): void {
+    const need = socketNeed(config, this);
+    const socket = need && this.#sockets.get(needKey(need));
+    const link = this.#link;
+    if (!socket || !link) return;
+    const { bytes, destination } = outgoing;
+    if (config.udp) sendDatagram(socket.fd, bytes, destination, config.udp.port, link.index);
+    else if (config.family === 4) sendPacket(socket.fd, bytes, destination);
+    else sendPacket6(socket.fd, bytes, destination, link.index);
   }
 
-  /** One gratuitous ARP request for the VIP (RFC 5798 §6.4.2). Throws SystemError. */
+  /** One gratuitous ARP or unsolicited neighbour advertisement (RFC 5798 §6.4.2). Throws SystemError. */
   announce(vip: string): void {
     if (this.#packet === undefined || !this.#link) return;
-    sendFrame(this.#packet, this.#link.index, encodeGarp({ vip, mac: this.#link.mac }));
+    const { index, mac, name } = this.#link;
+    const frame = vip.includes(":")
+      ? encodeNaFrame({ vip, mac, router: forwards6(name) })
+      : encodeGarp({ vip, mac });
+    sendFrame(this.#packet, index, frame);
+  }
+
+  #close(key: string): void {
+    const socket = this.#sockets.get(key);
+    if (!socket) return;
+    this.#sockets.delete(key);
+    // A descriptor must not be closed, and its number reused, while the poll still watches it.
+    void this.#poller.remove(socket.fd).then(() => closeFd(socket.fd));
   }
 
   closeSockets(): void {
-    const { close } = libc();
-    const raw = this.#raw;
-    // A descriptor must not be closed, and its number reused, while the poll still watches it.
-    if (raw !== undefined) void this.#poller.remove(raw).then(() => close(raw));
-    if (this.#packet !== undefined) close(this.#packet);
-    this.#raw = undefined;
+    for (const key of [...this.#sockets.keys()]) this.#close(key);
+    if (this.#packet !== undefined) closeFd(this.#packet);
     this.#packet = undefined;
+  }
+}
+
+export function openSocket(need: SocketNeed, link: LinkInfo): number {
+  const where = { interfaceIndex: link.index, interfaceName: link.name };
+  if (need.kind === "udp") return openUdpSocket({ ...where, address: need.address, port: need.port });
+  return need.family === 4
+    ? openVrrpSocket({ ...where, group: need.group })
+    : openVrrpSocket6({ ...where, group: need.group });
+}
+
+function receive(fd: number, need: SocketNeed): Received | undefined {
+  if (need.kind === "udp") {
+    const datagram = receiveFrom(fd);
+    return datagram && { transport: "udp", family: need.family, ...datagram, destination: need.address };
+  }
+  if (need.family === 4) {
+    const bytes = receivePacket(fd);
+    return bytes && { transport: "raw", family: 4, bytes };
+  }
+  const packet = receivePacket6(fd);
+  if (!packet) return undefined;
+  const { payload, ...where } = packet;
+  return { transport: "raw", family: 6, bytes: payload, ...where };
+}
+
+/** The R flag says whether this node forwards (RFC 4861 §4.4). */
+function forwards6(name: string): boolean {
+  try {
+    return readSysctl(interfaceSysctl(6, name, "forwarding")) === "1";
+  } catch {
+    return false;
   }
 }
 

@@ -11,13 +11,20 @@ import type { InstanceConfig } from "../../config/model.ts";
 import { boottimeUs, monotonicUs } from "../../net/clock.ts";
 import { LinkMonitor } from "../../net/link-monitor.ts";
 import { Poller } from "../../net/poller.ts";
-import { type AddressInfo, type LinkInfo, RtNetlink, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
+import { type AddressInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
+import { RtNetlinkRoutes } from "../../net/rtnetlink-routes.ts";
 import { type Microseconds, us } from "../../units.ts";
-import { admitIpv4 } from "../../vrrp/admit.ts";
+import { admit, type Local, type Received } from "../../vrrp/admit.ts";
 import type { FromVrrp, InstanceStatus, Logger, ServicesState, ToVrrp } from "../messages.ts";
+import type { TrackerUpdate } from "../trackers/types.ts";
 import { Instance, type InstanceContext } from "./instance.ts";
-import { InterfacePort } from "./interface-port.ts";
+import type { InterfacePort } from "./interface-port.ts";
+import { listeningInterfaces, Ports } from "./ports.ts";
 import { secondaryPromotion } from "./promote.ts";
+import { takeStock } from "./restart.ts";
+import { TrackerTable } from "./tracker-table.ts";
+import { heldVips } from "./vip-set.ts";
+import { Vmacs } from "./vmacs.ts";
 
 type NetworkEvent = Parameters<ConstructorParameters<typeof LinkMonitor>[0]["onChange"]>[0];
 type Configure = ToVrrp & { type: "configure" };
@@ -25,13 +32,15 @@ type Configure = ToVrrp & { type: "configure" };
 export class VrrpRuntime {
   readonly #send: (message: FromVrrp) => void;
   readonly #log: Logger;
-  readonly #rtnetlink = RtNetlink.open();
+  readonly #routes = RtNetlinkRoutes.open();
   readonly #poller: Poller;
   readonly #monitor: LinkMonitor;
-  readonly #ports = new Map<string, InterfacePort>();
+  readonly #ports: Ports;
+  readonly #vmacs: Vmacs;
+  readonly #trackers = new TrackerTable();
   #instances: Instance[] = [];
-  #links: readonly LinkInfo[] = [];
-  #addresses: readonly AddressInfo[] = [];
+  /** vrrp_startup_delay: no election before. */
+  #startAt: Microseconds = us(0);
   #services: ServicesState = { kind: "pending" };
   #serviceAddresses: ReadonlySet<string> = new Set();
   #pulseEvery: Microseconds = us(250_000);
@@ -45,7 +54,6 @@ export class VrrpRuntime {
   #stateFile: string | undefined;
   readonly #promotion = secondaryPromotion();
   /** Only while a restarted process decides what to go on with. */
-  readonly #resuming = new Set<Instance>();
   readonly #outranked = new Set<Instance>();
 
   constructor(send: (message: FromVrrp) => void, log: Logger) {
@@ -55,6 +63,8 @@ export class VrrpRuntime {
       onTick: (now) => this.#tick(now),
       onError: (error) => log("error", `poll: ${error.message}`),
     });
+    this.#ports = new Ports(this.#poller, log, (port, received) => this.#packet(port, received));
+    this.#vmacs = new Vmacs(log);
     this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
     this.#poller.add(this.#monitor.fd, () => this.#monitor.drain());
     this.#suspended = boottimeUs() - monotonicUs();
@@ -73,46 +83,36 @@ export class VrrpRuntime {
     this.#vipLease = message.global.vipLease;
     this.#services = message.services;
     this.#serviceAddresses = new Set(message.serviceAddresses);
-    const inherited = new Map(message.sockets.map((socket) => [socket.ifindex, socket.fd]));
+    this.#trackers.configure(message);
+    for (const update of message.trackers) this.#trackers.update(update);
     const first = this.#instances.length === 0;
-    this.#readNetwork();
-    this.#openPorts(message.instances, inherited);
-    this.#replaceInstances(message.instances, now, first ? message : undefined);
+    if (first) this.#startAt = us(now + (message.global.startupDelay ?? 0));
+    this.#ports.read();
+    this.#vmacs.apply(message.instances, this.#ports.links);
+    this.#ports.configure(message.instances, message.sockets);
+    this.#promote(message.instances);
+    const resuming = this.#replaceInstances(message, first, now);
     const intervals = message.instances.map((instance) => instance.advertInterval / 2);
     // No faster than the supervisor judges (it waits at least 150 ms).
     this.#pulseEvery = us(Math.max(50_000, Math.min(250_000, ...intervals)));
     this.#stateFile = message.stateFile;
-    const resumed = this.#resumeInstances(now);
+    for (const instance of resuming) instance.handle({ kind: "startup", faults: [], resume: true }, now);
     this.#applyConditions(now);
-    this.#send({ type: "configured", resumed });
+    this.#send({ type: "configured", resumed: resuming.map((instance) => instance.config.name) });
     this.#pulse(now);
     this.#schedule();
   }
 
-  #openPorts(configs: readonly InstanceConfig[], inherited: ReadonlyMap<number, number>): void {
-    const wanted = new Set(configs.map((config) => config.interface));
-    for (const name of wanted) {
-      if (!this.#ports.has(name)) {
-        this.#ports.set(
-          name,
-          new InterfacePort(name, this.#poller, (port, packet) => this.#packet(port, packet)),
-        );
-      }
-      const link = this.#links.find((entry) => entry.name === name);
-      this.#updatePort(name, link === undefined ? undefined : inherited.get(link.index));
-      if (this.#vipLease && link) this.#promotion.enable(name, this.#log);
-    }
-    for (const [name, port] of this.#ports) {
-      if (wanted.has(name)) continue;
-      port.closeSockets();
-      this.#ports.delete(name);
-    }
+  #promote(configs: readonly InstanceConfig[]): void {
+    const leased = this.#vipLease ? configs : configs.filter((config) => config.promoteSecondaries);
+    const devs = new Set(leased.flatMap((config) => heldVips(config).map((vip) => vip.dev)));
+    for (const dev of devs) if (this.#ports.link(dev)) this.#promotion.enable(dev, this.#log);
   }
 
-  /** Instances are the same over a reload when VRID, family and interface are (keepalived's rule). */
-  #replaceInstances(configs: readonly InstanceConfig[], now: Microseconds, first?: Configure): void {
+  /** Instances are the same over a reload when VRID, family and interface are (keepalived's rule). Returns who resumes. */
+  #replaceInstances(message: Configure, first: boolean, now: Microseconds): Instance[] {
     const before = new Map(this.#instances.map((instance) => [identity(instance.config), instance]));
-    const plan = configs.map((config) => ({ config, kept: before.get(identity(config)) }));
+    const plan = message.instances.map((config) => ({ config, kept: before.get(identity(config)) }));
     for (const { config } of plan) before.delete(identity(config));
     const held = this.#added();
     // What is given up goes before anything is taken on: a VIP may move from one instance to another.
@@ -122,14 +122,27 @@ export class VrrpRuntime {
       ({ config, kept }) => kept && JSON.stringify(kept.config) !== JSON.stringify(config),
     );
     for (const { config, kept } of changed) kept?.vips.drop(config);
-    this.#instances = plan.map(
-      ({ config, kept }) =>
-        kept ?? new Instance(config, this.#ports.get(config.interface)!, this.#context(), now),
-    );
-    if (first) return this.#reclaim(first, now);
+    this.#instances = plan.map(({ config, kept }) => kept ?? new Instance(config, this.#context(), now));
+    this.#tellTrackers();
+    if (first) return this.#takeStock(message, now);
     for (const { config, kept } of changed) kept?.vips.take(config);
     this.#surveyNew(held);
     for (const { config, kept } of changed) kept?.reconfigure(config, now);
+    return [];
+  }
+
+  #takeStock(message: Configure, now: Microseconds): Instance[] {
+    const restart = {
+      message,
+      instances: this.#instances,
+      ports: this.#ports,
+      log: this.#log,
+      outranked: this.#outranked,
+      blocked: (instance: Instance) => this.#blocking(instance).length > 0,
+    };
+    const resuming = takeStock(restart, now);
+    this.#outranked.clear();
+    return resuming;
   }
 
   /** A VIP new to the configuration may be the operator's own address. */
@@ -138,65 +151,13 @@ export class VrrpRuntime {
     // Our own removals are heard now, and forgotten: later they would look like somebody else's.
     this.#monitor.drain();
     this.#vanished = this.#vanished.filter(({ address }) => !heldBefore.has(address) || added.has(address));
-    this.#readNetwork();
-    // From before the survey, which counts what it finds as present.
-    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || added.has(entry.address);
-    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
+    this.#ports.read();
+    for (const instance of this.#instances)
+      instance.vips.survey(this.#ports.addresses, (entry) => this.#isOurs(entry));
   }
 
   #added(): ReadonlySet<string> {
     return new Set(this.#instances.flatMap((instance) => instance.vips.added));
-  }
-
-  /** Takes away what a killed run left behind, except what is about to be resumed. */
-  #reclaim(message: Configure, now: Microseconds): void {
-    const before = new Set(message.oursBefore);
-    const ours = (entry: AddressInfo) => entry.protocol === VIPWARD_IFA_PROTO || before.has(entry.address);
-    this.#decideResume(message, now);
-    const keep = new Set(
-      [...this.#resuming].flatMap((instance) => instance.config.vips.map((vip) => vip.address)),
-    );
-    for (const entry of this.#addresses) {
-      if (!ours(entry) || keep.has(entry.address)) continue;
-      try {
-        const { index, family, address, prefixLength, scope } = entry;
-        this.#rtnetlink.deleteAddress({ index, family, address, prefixLength, scope });
-        this.#log("warn", `removed ${entry.address}/${entry.prefixLength}, left behind by an earlier run`);
-      } catch (error) {
-        this.#log("error", `cannot remove the left-over ${entry.address}: ${(error as Error).message}`);
-      }
-    }
-    this.#readNetwork();
-    for (const name of this.#ports.keys()) this.#updatePort(name);
-    for (const instance of this.#instances) instance.vips.survey(this.#addresses, ours);
-  }
-
-  /** Who goes on as master after a restart of this process; whoever may not, gives up openly. */
-  #decideResume(message: Configure, now: Microseconds): void {
-    // The dead process's unread packets decide first: a better master may be waiting in the queue.
-    for (const port of this.#ports.values()) port.drain();
-    for (const instance of this.#instances) {
-      const resume = message.resume[instance.config.name];
-      if (!resume) continue;
-      const { advertInterval: interval, downTimerAdverts } = instance.config;
-      const age = now - resume.lastAdvertAt;
-      const outranked = this.#outranked.has(instance);
-      const inTime = age + Math.min(100_000, interval / 2) < (downTimerAdverts - 1) * interval;
-      if (inTime && !outranked && this.#blocking(instance).length === 0) {
-        this.#resuming.add(instance);
-      } else if (age < downTimerAdverts * interval && !outranked) {
-        // Peers still wait for us; later they have long elected another, and it is not ours to disturb.
-        instance.release();
-      }
-    }
-  }
-
-  #resumeInstances(now: Microseconds): string[] {
-    const names = [...this.#resuming].map((instance) => instance.config.name);
-    for (const instance of this.#resuming)
-      instance.handle({ kind: "startup", faults: [], resume: true }, now);
-    this.#resuming.clear();
-    return names;
   }
 
   setServices(services: ServicesState): void {
@@ -207,18 +168,51 @@ export class VrrpRuntime {
 
   // ---- events ---------------------------------------------------------------------------------
 
-  #packet(port: InterfacePort, bytes: Uint8Array): void {
-    const mine = (vrid: number) =>
-      this.#instances.find((instance) => instance.port === port && instance.config.vrid === vrid);
-    const result = admitIpv4(bytes, (vrid) => mine(vrid)?.config);
-    if (result.ok) {
-      const instance = mine(result.value.vrid);
-      if (instance?.state === "INIT" && instance.outranked(result.value.advert))
-        this.#outranked.add(instance);
-      return instance?.hear(result.value.advert, monotonicUs());
+  updateTracker(update: TrackerUpdate): void {
+    if (!this.#trackers.update(update)) return;
+    this.#tellTrackers();
+    this.#applyConditions(monotonicUs());
+    this.#schedule();
+  }
+
+  #tellTrackers(): void {
+    for (const instance of this.#instances) {
+      const refs = instance.config.trackers;
+      if (refs) instance.setTrackers(this.#trackers.states(refs, (name) => this.#ports.link(name)));
     }
-    const { vrid } = result.error;
-    if (vrid !== undefined) mine(vrid)?.drop(result.error);
+  }
+
+  #packet(port: InterfacePort, received: Received): void {
+    const find = (vrid: number, family: number) =>
+      this.#instances.find(
+        ({ config }) =>
+          config.vrid === vrid && config.family === family && listeningInterfaces(config).includes(port.name),
+      );
+    let instance: Instance | undefined;
+    const lookup = (vrid: number, family: number): Local | undefined => {
+      instance = find(vrid, family);
+      if (!instance) return undefined;
+      const ownAddress = port.sourceFor(instance.config);
+      const { lastMaster } = instance;
+      return {
+        config: instance.config,
+        ...(ownAddress === undefined ? {} : { ownAddress }),
+        ...(lastMaster === undefined ? {} : { lastMaster }),
+      };
+    };
+    const sequences = () => instance?.sequences ?? {};
+    const context = {
+      lookup,
+      realTime: us(Date.now() * 1_000),
+      get sequences() {
+        return sequences();
+      },
+    };
+    const result = admit(received, context);
+    if (!result.ok) return instance?.drop(result.error);
+    if (!instance) return;
+    if (instance.state === "INIT" && instance.outranked(result.value.advert)) this.#outranked.add(instance);
+    instance.hear(result.value, monotonicUs());
   }
 
   #networkEvent(event: NetworkEvent): void {
@@ -247,6 +241,10 @@ export class VrrpRuntime {
       const { deadline } = instance;
       if (deadline !== undefined && deadline <= now) instance.handle({ kind: "tick" }, now);
     }
+    if (this.#startAt > 0 && now >= this.#startAt) {
+      this.#startAt = us(0);
+      this.#applyConditions(now);
+    }
     if (now >= this.#pulseAt) this.#pulse(now);
     this.#schedule();
   }
@@ -264,30 +262,18 @@ export class VrrpRuntime {
   #networkReread(now: Microseconds): void {
     this.#networkChanged = false;
     try {
-      this.#readNetwork();
+      this.#ports.read();
+      // A parent that came back needs its vmac again.
+      const configs = this.#instances.map((instance) => instance.config);
+      if (this.#vmacs.apply(configs, this.#ports.links)) this.#ports.read();
     } catch (error) {
       // Tried again at the next tick: acting on half a picture would be worse.
       this.#networkChanged = true;
       this.#log("error", `cannot read links and addresses: ${(error as Error).message}`);
       return;
     }
-    for (const name of this.#ports.keys()) this.#updatePort(name);
+    this.#tellTrackers();
     this.#applyConditions(now);
-  }
-
-  #readNetwork(): void {
-    this.#links = this.#rtnetlink.links();
-    this.#addresses = this.#rtnetlink.addresses();
-  }
-
-  #updatePort(name: string, inherited?: number): void {
-    const link = this.#links.find((entry) => entry.name === name);
-    const addresses = this.#addresses.filter((entry) => entry.index === link?.index);
-    try {
-      this.#ports.get(name)?.update(link, addresses, inherited);
-    } catch (error) {
-      this.#log("error", `cannot use ${name}: ${(error as Error).message}`);
-    }
   }
 
   /** Starts what may start, faults what must fault, recovers what can. */
@@ -295,7 +281,8 @@ export class VrrpRuntime {
     for (const instance of this.#instances) {
       const faults = this.#blocking(instance);
       if (instance.state === "INIT" && !this.#stopping) {
-        if (this.#services.kind === "pending" && this.#carriesService(instance)) continue;
+        if (now < this.#startAt || (this.#services.kind === "pending" && this.#carriesService(instance)))
+          continue;
         instance.handle({ kind: "startup", faults }, now);
       }
       instance.handle({ kind: "faults", faults }, now);
@@ -311,7 +298,7 @@ export class VrrpRuntime {
   }
 
   #carriesService(instance: Instance): boolean {
-    return instance.config.vips.some((vip) => this.#serviceAddresses.has(vip.address));
+    return heldVips(instance.config).some((vip) => this.#serviceAddresses.has(vip.address));
   }
 
   // ---- reports --------------------------------------------------------------------------------
@@ -327,7 +314,7 @@ export class VrrpRuntime {
   }
 
   #schedule(): void {
-    let next: number = this.#pulseAt;
+    let next: number = this.#startAt > 0 ? Math.min(this.#pulseAt, this.#startAt) : this.#pulseAt;
     for (const { deadline } of this.#instances)
       if (deadline !== undefined && deadline < next) next = deadline;
     this.#poller.setDeadline(us(next));
@@ -348,6 +335,7 @@ export class VrrpRuntime {
     const now = monotonicUs();
     for (const instance of this.#instances) instance.handle({ kind: "shutdown", reason }, now);
     this.#pulse(now);
+    this.#vmacs.close();
     this.#promotion.restore(this.#log);
     this.#poller.stop();
   }
@@ -355,7 +343,11 @@ export class VrrpRuntime {
   #context(): InstanceContext {
     const runtime = this;
     return {
-      rtnetlink: this.#rtnetlink,
+      rtnetlink: this.#ports.rtnetlink,
+      routes: this.#routes,
+      port: (name) => this.#ports.get(name),
+      link: (name) => this.#ports.link(name),
+      addresses: () => this.#ports.addresses,
       log: this.#log,
       send: (message) => {
         // The supervisor stands in for the state it last heard of: a changed one is told at once.
@@ -365,7 +357,7 @@ export class VrrpRuntime {
       get vipLease() {
         return runtime.#vipLease;
       },
-      indexOf: (dev) => runtime.#links.find((link) => link.name === dev)?.index,
+      indexOf: (dev) => this.#ports.link(dev)?.index,
     };
   }
 }
