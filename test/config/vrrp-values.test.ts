@@ -411,6 +411,11 @@ virtual_server: { 192.0.2.1 80: { delay_loop: 5, real_server: { 192.0.2.2 80: } 
       "virtual_server tcp 192.0.2.1:80 -30",
     ]);
   });
+  it("a file's weight 0 stays 0: any number but 0 in it is FAULT", () => {
+    const zero = "vrrp_track_file: { f: { file: /f, weight: 0 }, g: { file: /g } }";
+    const found = instance("track_file: [f, g weight 0]", zero).trackers;
+    expect(found?.map(({ weight }) => weight)).toEqual([0, 0]);
+  });
   it("a virtual_server may be written as it likes", () => {
     const found = instance('track_virtual_server: ["192.0.2.1:80 tcp weight 5"]', world).trackers;
     expect(found).toEqual([{ kind: "virtual_server", name: "tcp 192.0.2.1:80", weight: 5, reverse: false }]);

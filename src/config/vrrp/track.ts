@@ -66,11 +66,14 @@ function readList(ref: Ref, key: Key, known: Trackables, context: Context): Plac
   return out;
 }
 
-/** A weight given here brings its own direction; otherwise both come from the definition. */
+/**
+ * A weight given here brings its own direction; otherwise both come from the definition.
+ * keepalived writes FAULT as 0; of a file that means "faults when not 0", which stays apart from its default 1.
+ */
 function merge(kind: TrackRef["kind"], name: string, own: Weight | undefined, base: Weight): TrackRef {
   const weight = own?.weight ?? base.weight;
   const reverse = own?.weight === undefined ? (own?.reverse ?? false) || base.reverse : own.reverse;
-  return defined({ kind, name, weight: weight === 0 ? undefined : weight, reverse });
+  return defined({ kind, name, weight: weight === 0 && kind !== "file" ? undefined : weight, reverse });
 }
 
 function readItem(item: Ref, key: Key, context: Context): Written[] {
