@@ -2,7 +2,7 @@
 import type { InstanceConfig } from "../../config/model.ts";
 import type { AddressInfo, LinkInfo } from "../../net/rtnetlink.ts";
 import { unreachable } from "../../result.ts";
-import type { Microseconds } from "../../units.ts";
+import { type Microseconds, us } from "../../units.ts";
 import type { Admitted } from "../../vrrp/admit.ts";
 import type { Advert } from "../../vrrp/advert.ts";
 import { DROP_TEXT, type Dropped, type DropReason } from "../../vrrp/drop.ts";
@@ -21,6 +21,7 @@ import { type Note, noteText } from "../../vrrp/notes.ts";
 import { type EffectivePriority, effectivePriority, type TrackerState } from "../../vrrp/priority.ts";
 import { rememberSequence, type SequenceMemory } from "../../vrrp/sequence.ts";
 import type { FromVrrp, InstancePulse, InstanceStatus, Logger, VrrpCounters } from "../messages.ts";
+import { Announcements } from "./announcements.ts";
 import { instanceStatus } from "./instance-status.ts";
 import type { InterfacePort } from "./interface-port.ts";
 import { Transmitter } from "./transmitter.ts";
@@ -39,7 +40,9 @@ export class Instance {
   readonly vips: VipSet;
   readonly #context: InstanceContext;
   readonly #transmitter: Transmitter;
+  readonly #announcements = new Announcements();
   #effective: EffectivePriority;
+  #trackers: readonly TrackerState[] = [];
   #state: InstanceState;
   #counters: Mutable<Omit<VrrpCounters, "drops">> = { ...ZERO };
   readonly #drops: Partial<Record<DropReason, number>> = {};
@@ -63,7 +66,16 @@ export class Instance {
   }
 
   get deadline(): Microseconds | undefined {
-    return nextDeadline(this.#state);
+    const machine = nextDeadline(this.#state);
+    const announcement = this.#announcements.next;
+    if (machine === undefined || announcement === undefined) return machine ?? announcement;
+    return us(Math.min(machine, announcement));
+  }
+
+  /** What is due by `now`. */
+  tick(now: Microseconds): void {
+    this.handle({ kind: "tick" }, now);
+    this.#announceDue(now);
   }
 
   /** Address our adverts leave from on the instance's own interface. */
@@ -121,16 +133,17 @@ export class Instance {
 
   // ---- conditions -----------------------------------------------------------------------------
 
-  setTrackers(states: readonly TrackerState[]): void {
+  setTrackers(states: readonly TrackerState[], now: Microseconds): void {
     const before = this.#effective.priority;
+    const running = this.#running;
+    this.#trackers = states;
     this.#effective = effectivePriority(this.config.priority, states);
     const { priority, parts } = this.#effective;
     if (priority === before) return;
     const why = parts.filter((part) => part.adds !== 0).map((part) => `${part.name} ${signed(part.adds)}`);
-    this.#say(
-      "info",
-      `Changing effective priority from ${before} to ${priority}${why.length > 0 ? ` (${why.join(", ")})` : ""}`,
-    );
+    const because = why.length > 0 ? ` (${why.join(", ")})` : "";
+    this.#say("info", `Changing effective priority from ${before} to ${priority}${because}`);
+    this.handle({ kind: "reconfigured", before: running }, now);
   }
 
   /** Local conditions that forbid taking part. */
@@ -165,20 +178,21 @@ export class Instance {
     this.handle({ kind: "tick" }, now);
     if (!this.vips.vanished(address) || this.#state.state !== "MASTER") return;
     this.#counters.addressesRestored++;
-    this.#say("warn", `${address.address} was removed by somebody else; restoring it`);
-    this.vips.add(now);
-    this.#announce(1);
+    this.#say("warn", `${address.address} was removed by somebody else`);
+    // The machine puts it back, or yields to whoever keeps taking it away.
+    this.handle({ kind: "vip-lost", address: address.address }, now);
   }
 
   /** A reload changed this instance; mastership goes on where identity allows it. */
   reconfigure(config: InstanceConfig, now: Microseconds): void {
+    const before = this.#running;
     this.config = config;
-    if (this.#state.state !== "MASTER") return;
-    this.vips.add(now);
-    // The next advert may be due sooner than the old interval said.
-    const advertAt = Math.min(this.#state.advertAt, now + config.advertInterval) as Microseconds;
-    this.#state = { ...this.#state, advertAt };
-    this.#announce(config.garpMasterRepeat);
+    this.#effective = effectivePriority(config.priority, this.#trackers);
+    if (this.#state.state === "MASTER") {
+      this.vips.add(now);
+      this.#announce(config.garpMasterRepeat, us(0), now);
+    }
+    this.handle({ kind: "reconfigured", before }, now);
   }
 
   // ---- actions --------------------------------------------------------------------------------
@@ -191,9 +205,11 @@ export class Instance {
         this.vips.add(now);
         return;
       case "remove-addresses":
+        // Whatever is still to be announced would claim what is no longer ours.
+        this.#announcements.clear();
         return this.vips.remove();
       case "announce":
-        return this.#announce(action.count);
+        return this.#announce(action.count, action.gap, now);
       case "transition":
         return this.#transition(action, resumed);
       case "note":
@@ -218,9 +234,14 @@ export class Instance {
     if (priority > 0 && this.#state.state === "MASTER") this.vips.renew(now);
   }
 
-  #announce(count: number): void {
+  #announce(count: number, gap: Microseconds, now: Microseconds): void {
+    this.#announcements.add(heldVips(this.config), count, gap, now);
+    this.#announceDue(now);
+  }
+
+  #announceDue(now: Microseconds): void {
     try {
-      this.#transmitter.announce(this.config, count);
+      for (const vip of this.#announcements.due(now)) this.#context.port(vip.dev)?.announce(vip.address);
     } catch (error) {
       this.#logOnce("error", "announce", `cannot announce the VIPs: ${(error as Error).message}`, {});
     }

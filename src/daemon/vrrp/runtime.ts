@@ -40,7 +40,7 @@ export class VrrpRuntime {
   readonly #trackers = new TrackerTable();
   #instances: Instance[] = [];
   /** vrrp_startup_delay: no election before. */
-  #startAt: Microseconds = us(0);
+  #electFrom: Microseconds = us(0);
   #services: ServicesState = { kind: "pending" };
   #serviceAddresses: ReadonlySet<string> = new Set();
   #pulseEvery: Microseconds = us(250_000);
@@ -86,7 +86,7 @@ export class VrrpRuntime {
     this.#trackers.configure(message);
     for (const update of message.trackers) this.#trackers.update(update);
     const first = this.#instances.length === 0;
-    if (first) this.#startAt = us(now + (message.global.startupDelay ?? 0));
+    if (first) this.#electFrom = us(now + (message.global.startupDelay ?? 0));
     this.#ports.read();
     this.#vmacs.apply(message.instances, this.#ports.links);
     this.#ports.configure(message.instances, message.sockets);
@@ -123,7 +123,7 @@ export class VrrpRuntime {
     );
     for (const { config, kept } of changed) kept?.vips.drop(config);
     this.#instances = plan.map(({ config, kept }) => kept ?? new Instance(config, this.#context(), now));
-    this.#tellTrackers();
+    this.#tellTrackers(now);
     if (first) return this.#takeStock(message, now);
     for (const { config, kept } of changed) kept?.vips.take(config);
     this.#surveyNew(held);
@@ -170,15 +170,20 @@ export class VrrpRuntime {
 
   updateTracker(update: TrackerUpdate): void {
     if (!this.#trackers.update(update)) return;
-    this.#tellTrackers();
-    this.#applyConditions(monotonicUs());
+    const now = monotonicUs();
+    this.#tellTrackers(now);
+    this.#applyConditions(now);
     this.#schedule();
   }
 
-  #tellTrackers(): void {
+  #tellTrackers(now: Microseconds): void {
     for (const instance of this.#instances) {
       const refs = instance.config.trackers;
-      if (refs) instance.setTrackers(this.#trackers.states(refs, (name) => this.#ports.link(name)));
+      if (refs)
+        instance.setTrackers(
+          this.#trackers.states(refs, (name) => this.#ports.link(name)),
+          now,
+        );
     }
   }
 
@@ -239,11 +244,7 @@ export class VrrpRuntime {
     }
     for (const instance of this.#instances) {
       const { deadline } = instance;
-      if (deadline !== undefined && deadline <= now) instance.handle({ kind: "tick" }, now);
-    }
-    if (this.#startAt > 0 && now >= this.#startAt) {
-      this.#startAt = us(0);
-      this.#applyConditions(now);
+      if (deadline !== undefined && deadline <= now) instance.tick(now);
     }
     if (now >= this.#pulseAt) this.#pulse(now);
     this.#schedule();
@@ -272,7 +273,7 @@ export class VrrpRuntime {
       this.#log("error", `cannot read links and addresses: ${(error as Error).message}`);
       return;
     }
-    this.#tellTrackers();
+    this.#tellTrackers(now);
     this.#applyConditions(now);
   }
 
@@ -281,9 +282,9 @@ export class VrrpRuntime {
     for (const instance of this.#instances) {
       const faults = this.#blocking(instance);
       if (instance.state === "INIT" && !this.#stopping) {
-        if (now < this.#startAt || (this.#services.kind === "pending" && this.#carriesService(instance)))
-          continue;
-        instance.handle({ kind: "startup", faults }, now);
+        if (this.#services.kind === "pending" && this.#carriesService(instance)) continue;
+        const delay = us(Math.max(0, this.#electFrom - now));
+        instance.handle({ kind: "startup", faults, delay }, now);
       }
       instance.handle({ kind: "faults", faults }, now);
     }
@@ -314,7 +315,7 @@ export class VrrpRuntime {
   }
 
   #schedule(): void {
-    let next: number = this.#startAt > 0 ? Math.min(this.#pulseAt, this.#startAt) : this.#pulseAt;
+    let next: number = this.#pulseAt;
     for (const { deadline } of this.#instances)
       if (deadline !== undefined && deadline < next) next = deadline;
     this.#poller.setDeadline(us(next));

@@ -1,4 +1,4 @@
-/** Sends one instance's advertisements over all its paths, signed where configured, and its announcements. */
+/** Sends one instance's advertisements over all its paths, signed where configured. */
 import type { InstanceConfig } from "../../config/model.ts";
 import { us } from "../../units.ts";
 import { buildAdverts, signs } from "../../vrrp/advert.ts";
@@ -61,13 +61,5 @@ export class Transmitter {
     // UTC by specification: the one use of the real-time clock on the wire.
     this.#sequence = nextSequence(this.#sequence, us(Date.now() * 1_000), config.auth);
     return this.#sequence;
-  }
-
-  /** `count` rounds of gratuitous ARP or unsolicited NA, each VIP on its own interface. Throws SystemError. */
-  announce(config: InstanceConfig, count: number): void {
-    const held = [...config.vips, ...(config.excludedVips ?? [])];
-    for (let round = 0; round < count; round++) {
-      for (const vip of held) this.#port(vip.dev)?.announce(vip.address);
-    }
   }
 }
