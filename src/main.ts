@@ -1,5 +1,6 @@
 /** argv -> command -> exit status. Each command loads only what it needs. */
 import { Command, CommanderError, Option } from "commander";
+import { leaveOnSignals } from "./cli/early-signals.ts";
 import { VERSION } from "./cli/version.ts";
 
 /** sysexits.h EX_USAGE. */
@@ -108,6 +109,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return (await status) ?? USAGE;
 }
 
+if (process.pid === 1) leaveOnSignals();
 try {
   process.exitCode = await main(process.argv);
 } catch (error) {

@@ -1,3 +1,5 @@
+import { handOverSignals } from "./early-signals.ts";
+
 /** `vipward demo`, and the parts it plays in its own namespaces (hidden options). */
 export interface DemoOptions {
   readonly dataplane: string;
@@ -17,6 +19,7 @@ export async function demoCommand(options: DemoOptions): Promise<number> {
   }
   if (!options.inside) return (await import("../demo/launch.ts")).launch(options);
   const { Story } = await import("../demo/story.ts");
+  handOverSignals();
   // As process 1 of the namespace: ending takes everything with it.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
   const status = await new Story(new URL("main.js", options.entries).pathname, options.dataplane).tell();

@@ -1,16 +1,17 @@
 /** `vipward run`: the daemon in the foreground. */
-import { fork } from "node:child_process";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { formatProblems } from "../config/format.ts";
 import { loadConfig } from "../config/load.ts";
-import type { Config, DataplaneChoice } from "../config/model.ts";
+import type { DataplaneChoice } from "../config/model.ts";
 import type { LogLevel } from "../daemon/messages.ts";
+import { ConfigReader } from "../daemon/supervisor/config-reader.ts";
 import { Daemon } from "../daemon/supervisor/daemon.ts";
 import { takeLock } from "../daemon/supervisor/lock.ts";
 import { type LogFormat, openLog } from "../daemon/supervisor/log.ts";
 import { createDirectories, resolvePaths } from "../daemon/supervisor/paths.ts";
 import { checkInterfaces } from "../daemon/supervisor/preflight.ts";
+import { handOverSignals } from "./early-signals.ts";
 import { color } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
@@ -41,6 +42,12 @@ export async function runCommand(options: RunOptions): Promise<number> {
     createDirectories(paths);
     unlock = takeLock(paths.lock);
     checkInterfaces(loaded.config);
+    const reader = new ConfigReader({
+      entry: new URL("config-worker.js", options.entries),
+      file,
+      ...(options.node ? { node: options.node } : {}),
+      config: loaded.config,
+    });
     const daemon = new Daemon({
       config: loaded.config,
       dataplane: options.dataplane ?? loaded.config.global.dataplane ?? "kernel",
@@ -51,7 +58,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
         vrrp: new URL("vrrp-process.js", options.entries),
         lvs: new URL("lvs-process.js", options.entries),
       },
-      loadAgain: () => loadInChild(options.entries, file, options.node),
+      loadAgain: () => reader.read(),
     });
     onSignals(daemon);
     try {
@@ -72,6 +79,7 @@ export async function runCommand(options: RunOptions): Promise<number> {
 }
 
 function onSignals(daemon: Daemon): void {
+  handOverSignals();
   process.on("SIGTERM", () => void daemon.stop("SIGTERM"));
   process.on("SIGINT", () => void daemon.stop("SIGINT"));
   process.on("SIGHUP", () => void daemon.reload("SIGHUP"));
@@ -79,23 +87,4 @@ function onSignals(daemon: Daemon): void {
   process.on("SIGUSR1", () => {});
   process.on("SIGUSR2", () => {});
   process.on("SIGPIPE", () => {});
-}
-
-/** A long parse in the supervisor would look like a hang of its children. */
-function loadInChild(entries: URL, file: string, node: string | undefined): Promise<Config> {
-  return new Promise((resolveConfig, reject) => {
-    const worker = fork(new URL("config-worker.js", entries), [file, ...(node ? [node] : [])], {
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-      timeout: 60_000,
-    });
-    worker.once("message", (message) => {
-      const { config, problems } = message as { config?: Config; problems?: string };
-      if (config) resolveConfig(config);
-      else reject(new Error(problems));
-    });
-    worker.once("error", reject);
-    worker.once("exit", (code, signal) =>
-      reject(new Error(`the config reader ended (${signal ?? code}) without an answer`)),
-    );
-  });
 }

@@ -11,6 +11,7 @@ type Pointer = Uint8Array | null;
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Pointer, length: number): number;
+  connect(fd: number, address: Pointer, length: number): number;
   close(fd: number): number;
   setsockopt(fd: number, level: number, option: number, value: Pointer, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Pointer, length: Pointer): number;
@@ -83,6 +84,7 @@ function bindAll(): Libc {
   return {
     socket: f("socket", "int", "int", "int", "int"),
     bind: f("bind", "int", "int", "void*", "uint"),
+    connect: f("connect", "int", "int", "void*", "uint"),
     close: f("close", "int", "int"),
     setsockopt: f("setsockopt", "int", "int", "int", "int", "void*", "uint"),
     getsockopt: f("getsockopt", "int", "int", "int", "int", "void*", "void*"),

@@ -2,7 +2,7 @@
  * Real-time scheduling and a locked program for the vrrp process: an advert must go out on time while
  * other processes burn the CPU or the machine swaps.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { putI32 } from "./bytes.ts";
 import { errnoName } from "./errors.ts";
 import { lastErrno, libc } from "./libc.ts";
@@ -60,10 +60,23 @@ function scheduleThreads(problems: string[]): boolean {
     // A thread that ended since the listing (ESRCH) is no problem.
     if (libc().syscall3p(call, Number(thread), SCHED_RR | SCHED_RESET_ON_FORK, parameter) === 0) continue;
     if (errnoName(lastErrno()) === "ESRCH") continue;
-    problems.push(explain("get real-time scheduling", "sched_setscheduler", "CAP_SYS_NICE", "LimitRTPRIO=2"));
+    problems.push(
+      hasCapability(CAP_SYS_NICE)
+        ? `cannot get real-time scheduling: sched_setscheduler: ${errnoName(lastErrno())}, with CAP_SYS_NICE held; ` +
+            "this cgroup has no real-time budget (cpu.rt_runtime_us): adverts may be late on a busy machine"
+        : explain("get real-time scheduling", "sched_setscheduler", "CAP_SYS_NICE", "LimitRTPRIO=2"),
+    );
     return false;
   }
   return true;
+}
+
+/** linux/capability.h */
+const CAP_SYS_NICE = 23n;
+
+function hasCapability(bit: bigint): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
+  return effective !== undefined && ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n;
 }
 
 const explain = (what: string, syscall: string, capability: string, unit: string): string =>

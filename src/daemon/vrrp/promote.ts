@@ -17,7 +17,8 @@ export function secondaryPromotion(): SecondaryPromotion {
   return {
     enable(dev, log) {
       try {
-        if (readSysctl(name(dev)) === "1") return;
+        // The kernel takes either.
+        if (readSysctl(name("all")) === "1" || readSysctl(name(dev)) === "1") return;
         writeSysctl(name(dev), "1");
         changed.add(dev);
       } catch (error) {
