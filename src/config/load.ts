@@ -8,6 +8,7 @@ import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readBlock } from "./block.ts";
 import type { Context, FileFacts, ParseOptions } from "./context.ts";
+import { serviceDigest } from "./delta.ts";
 import { readGlobal } from "./global.ts";
 import type { Config } from "./model.ts";
 import { applyNode } from "./node-overrides.ts";
@@ -114,7 +115,7 @@ function readRoot(written: MapNode, context: Context): Config | undefined {
 /** In pieces: the text of a large configuration in one string costs more than hashing it. */
 function hashOf({ services, files: _, ...rest }: Omit<Config, "hash">): string {
   const hash = createHash("sha256").update(JSON.stringify(rest));
-  for (const service of services) hash.update(JSON.stringify(service));
+  for (const service of services) hash.update(serviceDigest(service));
   return hash.digest("hex").slice(0, 12);
 }
 

@@ -3,6 +3,7 @@
  * The supervisor owns files, sockets for people and the restart policy; the children own one job each.
  */
 import type { CheckerSnapshot, CheckVerdict, ProbeResult } from "../check/types.ts";
+import type { ServicesDelta } from "../config/delta.ts";
 import type {
   Config,
   GlobalConfig,
@@ -152,14 +153,22 @@ export interface InstanceStatus {
 
 // ---- lvs process ------------------------------------------------------------------------------
 
+export type LvsConfig = Pick<Config, "global" | "services">;
+
 export type ToLvs =
   | {
       readonly type: "configure";
-      readonly config: Pick<Config, "global" | "services">;
+      readonly config: LvsConfig;
       readonly dataplane: "kernel" | "userspace" | "auto";
       /** Saved by an earlier run: verdicts go on where they were. */
       readonly saved: readonly CheckerSnapshot[];
       readonly ownedBefore: readonly ServiceKey[];
+    }
+  /** A reload: against the configuration this process was sent before. */
+  | {
+      readonly type: "change";
+      readonly config: Omit<LvsConfig, "services">;
+      readonly services: ServicesDelta;
     }
   | { readonly type: "status"; readonly id: number }
   /** `remove` takes our services out of the table; otherwise the table is left as it is. */

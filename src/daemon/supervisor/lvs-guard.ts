@@ -1,6 +1,7 @@
 /** Keeps an lvs process alive. While it is away the kernel's table stays as it is, and verdicts freeze. */
+import { servicesDelta } from "../../config/delta.ts";
 import type { Config, DataplaneChoice } from "../../config/model.ts";
-import type { FromLvs, Logger, LvsStatus, ToLvs } from "../messages.ts";
+import type { FromLvs, Logger, LvsConfig, LvsStatus, ToLvs } from "../messages.ts";
 import { Child } from "./child.ts";
 import type { LvsState } from "./state-file.ts";
 
@@ -16,7 +17,9 @@ const MAX_RESTART_DELAY_MS = 30_000;
 
 export class LvsGuard {
   readonly #options: LvsGuardOptions;
-  #config: Pick<Config, "global" | "services">;
+  #config: LvsConfig;
+  /** What the child has; undefined for a new one. */
+  #sent: LvsConfig | undefined;
   #saved: LvsState;
   #child: Child<ToLvs, FromLvs> | undefined;
   #ready = false;
@@ -44,6 +47,7 @@ export class LvsGuard {
 
   start(): void {
     this.#ready = false;
+    this.#sent = undefined;
     const child = new Child<ToLvs, FromLvs>({
       entry: this.#options.entry,
       onMessage: (message) => this.#message(message),
@@ -54,7 +58,7 @@ export class LvsGuard {
   }
 
   /** Resolves when the table has been brought to the new configuration (or the process is away). */
-  reconfigure(config: Pick<Config, "global" | "services">): Promise<void> {
+  reconfigure(config: LvsConfig): Promise<void> {
     this.#config = { global: config.global, services: config.services };
     if (!this.started) {
       if (config.services.length > 0) this.start();
@@ -68,6 +72,9 @@ export class LvsGuard {
   }
 
   #configure(): void {
+    const sent = this.#sent;
+    this.#sent = this.#config;
+    if (sent) return this.#change(sent);
     this.#child?.send({
       type: "configure",
       config: this.#config,
@@ -75,6 +82,14 @@ export class LvsGuard {
       saved: this.#saved.checks,
       ownedBefore: this.#saved.owned,
     });
+  }
+
+  /** Services that didn't change are the same objects: thousands of others need not travel. */
+  #change(sent: Pick<LvsConfig, "services">): void {
+    const known = new Set(sent.services);
+    const { services, ...config } = this.#config;
+    const delta = servicesDelta(services, (service) => known.has(service));
+    this.#child?.send({ type: "change", config, services: delta });
   }
 
   #message(message: FromLvs): void {
