@@ -1,6 +1,13 @@
 /** `vipward status`: states with their age and reason, then the table as `ipvsadm -Ln` would show it. */
 import pc from "picocolors";
-import type { InstanceStatus, LvsStatus, RealServerStatus, ServiceStatus } from "../daemon/messages.ts";
+import type {
+  GroupStatus,
+  InstanceStatus,
+  LvsStatus,
+  RealServerStatus,
+  ServiceStatus,
+  VrrpStatus,
+} from "../daemon/messages.ts";
 import type { PathOptions } from "../daemon/supervisor/paths.ts";
 import { request } from "./client.ts";
 import { color } from "./terminal.ts";
@@ -13,6 +20,8 @@ export interface DaemonStatus {
   readonly uptime: number;
   readonly config: { readonly hash: string; readonly files: readonly string[] };
   readonly instances: readonly InstanceStatus[];
+  readonly groups: readonly GroupStatus[];
+  readonly strayDrops: VrrpStatus["strayDrops"];
   readonly lvs: LvsStatus | null;
 }
 export interface StatusOptions extends PathOptions {
@@ -45,7 +54,7 @@ function select(status: DaemonStatus, what: string | undefined): DaemonStatus | 
   if (what === undefined) return status;
   const services = status.lvs?.services ?? [];
   if (what === "instances") return { ...status, lvs: null };
-  if (what === "services") return { ...status, instances: [] };
+  if (what === "services") return { ...status, instances: [], groups: [] };
   const instances = status.instances.filter((instance) => instance.name === what);
   if (instances.length > 0) return { ...status, instances, lvs: null };
   const matching = services.filter(
@@ -55,7 +64,7 @@ function select(status: DaemonStatus, what: string | undefined): DaemonStatus | 
       service.realServers.some((server) => server.key === what),
   );
   if (matching.length === 0 || !status.lvs) return undefined;
-  return { ...status, instances: [], lvs: { ...status.lvs, services: matching } };
+  return { ...status, instances: [], groups: [], lvs: { ...status.lvs, services: matching } };
 }
 
 const paint = pc.createColors(color(process.stdout));
@@ -68,7 +77,12 @@ const STATE_PAINT: Record<string, (text: string) => string> = {
 
 function table(status: DaemonStatus, wide: boolean): string {
   const head = `${paint.bold(status.node)}  vipward ${status.version}  pid ${status.pid}  up ${duration(status.uptime)}  config ${status.config.hash}\n`;
-  return head + instancesTable(status.instances, wide) + (status.lvs ? lvsTable(status.lvs, wide) : "");
+  return (
+    head +
+    instancesTable(status.instances, wide) +
+    groupsTable(status.groups) +
+    (status.lvs ? lvsTable(status.lvs, wide) : "")
+  );
 }
 
 function instancesTable(instances: readonly InstanceStatus[], wide: boolean): string {
@@ -91,17 +105,38 @@ function instancesTable(instances: readonly InstanceStatus[], wide: boolean): st
   return `\n${text}${instances.map((instance) => reason(instance, wide)).join("")}`;
 }
 
+function groupsTable(groups: readonly GroupStatus[]): string {
+  if (groups.length === 0) return "";
+  const rows = groups.map(({ name, state, age, members, reason: why }) => [
+    name,
+    state,
+    duration(age),
+    members.join(" "),
+    why,
+  ]);
+  return `\n${columns([["SYNC GROUP", "STATE", "SINCE", "MEMBERS", "REASON"], ...rows], (cell, column) =>
+    column === 1 ? (STATE_PAINT[cell.trim()]?.(cell) ?? cell) : cell,
+  )}`;
+}
+
 function reason(instance: InstanceStatus, wide: boolean): string {
   let text = `  ${instance.name}: ${instance.reason}\n`;
   const drops = Object.entries(instance.counters.drops);
   if (drops.length > 0)
     text += `  ${instance.name}: dropped ${drops.map(([why, count]) => `${count} ${why}`).join(", ")}\n`;
   if (!wide) return text;
-  const { counters, lease } = instance;
+  const { counters, lease, trackers } = instance;
+  if (trackers.length > 0)
+    text += `    priority ${instance.basePriority}${trackers.map(trackerPart).join("")} = ${instance.priority}\n`;
   text += `    adverts sent ${counters.advertsSent}, received ${counters.advertsReceived}; interval ${instance.advertInterval} s, master down after ${instance.masterDownInterval.toFixed(3)} s\n`;
   if (lease)
     text += `    VIP lease ${lease.seconds} s: two owners for at most ${lease.twoOwnersAtMost} s if everything here is killed\n`;
   return text;
+}
+
+function trackerPart({ kind, name, status, adds, faults }: InstanceStatus["trackers"][number]): string {
+  const effect = faults ? "FAULT" : adds === 0 ? "+0" : adds > 0 ? `+${adds}` : String(adds);
+  return ` ${effect} (${kind} ${name} ${status})`;
 }
 
 function lvsTable(lvs: LvsStatus, wide: boolean): string {

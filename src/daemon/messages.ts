@@ -101,8 +101,30 @@ export type FromVrrp =
       readonly priority: number;
       readonly resumed: boolean;
     }
-  | { readonly type: "status"; readonly id: number; readonly instances: readonly InstanceStatus[] }
+  | {
+      readonly type: "group-transition";
+      readonly group: string;
+      readonly to: VrrpState;
+      readonly reason: string;
+    }
+  | ({ readonly type: "status"; readonly id: number } & VrrpStatus)
   | { readonly type: "stopped" };
+
+export interface VrrpStatus {
+  readonly instances: readonly InstanceStatus[];
+  readonly groups: readonly GroupStatus[];
+  /** Packets that were for none of our instances, by reason. */
+  readonly strayDrops: Readonly<Partial<Record<DropReason, number>>>;
+}
+
+export interface GroupStatus {
+  readonly name: string;
+  readonly members: readonly string[];
+  readonly state: VrrpState;
+  /** Seconds in this state. */
+  readonly age: number;
+  readonly reason: string;
+}
 
 export interface VrrpCounters {
   readonly advertsReceived: number;

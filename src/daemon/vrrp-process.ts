@@ -32,7 +32,7 @@ function receive(message: ToVrrp): void {
     case "tracker":
       return runtime.updateTracker(message.update);
     case "status":
-      return channel.send({ type: "status", id: message.id, instances: runtime.status() });
+      return channel.send({ type: "status", id: message.id, ...runtime.status() });
     case "stop":
       runtime.stop(message.reason);
       process.send?.({ type: "stopped" } satisfies FromVrrp, () => process.exit(0));

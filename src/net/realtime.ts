@@ -40,7 +40,15 @@ export function enterRealtime(): RealtimeResult {
   const scheduled = scheduleThreads(problems);
   const locked = lockProgram();
   if (!locked)
-    problems.push(explain("lock the program in memory", "mlock2", "CAP_IPC_LOCK", "LimitMEMLOCK=infinity"));
+    problems.push(
+      explain(
+        "lock the program in memory",
+        errnoName(lastErrno()),
+        "mlock2",
+        "CAP_IPC_LOCK",
+        "LimitMEMLOCK=infinity",
+      ),
+    );
   if (mayBeSwapped())
     problems.push(
       "memory may be swapped out, and adverts be late; set MemorySwapMax=0 in the unit, or turn swap off",
@@ -59,12 +67,13 @@ function scheduleThreads(problems: string[]): boolean {
   for (const thread of readdirSync("/proc/self/task")) {
     // A thread that ended since the listing (ESRCH) is no problem.
     if (libc().syscall3p(call, Number(thread), SCHED_RR | SCHED_RESET_ON_FORK, parameter) === 0) continue;
-    if (errnoName(lastErrno()) === "ESRCH") continue;
+    const code = errnoName(lastErrno());
+    if (code === "ESRCH") continue;
     problems.push(
       hasCapability(CAP_SYS_NICE)
-        ? `cannot get real-time scheduling: sched_setscheduler: ${errnoName(lastErrno())}, with CAP_SYS_NICE held; ` +
+        ? `cannot get real-time scheduling: sched_setscheduler: ${code}, with CAP_SYS_NICE held; ` +
             "this cgroup has no real-time budget (cpu.rt_runtime_us): adverts may be late on a busy machine"
-        : explain("get real-time scheduling", "sched_setscheduler", "CAP_SYS_NICE", "LimitRTPRIO=2"),
+        : explain("get real-time scheduling", code, "sched_setscheduler", "CAP_SYS_NICE", "LimitRTPRIO=2"),
     );
     return false;
   }
@@ -79,6 +88,6 @@ function hasCapability(bit: bigint): boolean {
   return effective !== undefined && ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n;
 }
 
-const explain = (what: string, syscall: string, capability: string, unit: string): string =>
-  `cannot ${what}: ${syscall}: ${errnoName(lastErrno())}; grant ${capability} (in the unit: ${unit}), ` +
+const explain = (what: string, code: string, syscall: string, capability: string, unit: string): string =>
+  `cannot ${what}: ${syscall}: ${code}; grant ${capability} (in the unit: ${unit}), ` +
   "or adverts may be late on a busy machine";

@@ -137,12 +137,19 @@ export class Daemon {
   #fromVrrp(message: FromVrrp): void {
     if (message.type === "log") this.#options.log.from("vrrp")(message.level, message.msg, message.fields);
     if (message.type === "transition" && !message.resumed) this.#notify(message);
+    if (message.type === "group-transition") this.#notifyGroup(message);
   }
 
   #notify({ instance, to, priority }: FromVrrp & { type: "transition" }): void {
     const notify = this.#config.instances.find((entry) => entry.name === instance)?.notify;
     const state = to === "INIT" ? "STOP" : to;
     if (notify) this.#notifier.notify({ kind: "INSTANCE", name: instance, notify }, state, priority);
+  }
+
+  #notifyGroup({ group, to }: FromVrrp & { type: "group-transition" }): void {
+    const notify = this.#config.syncGroups?.find((entry) => entry.name === group)?.notify;
+    // keepalived's priority of a group is 0.
+    if (notify) this.#notifier.notify({ kind: "GROUP", name: group, notify }, to === "INIT" ? "STOP" : to, 0);
   }
 
   #pulse(instances: readonly InstancePulse[]): void {
@@ -229,7 +236,7 @@ export class Daemon {
   // ---- status and end -------------------------------------------------------------------------
 
   async #status(): Promise<object> {
-    const [instances, lvs] = await Promise.all([this.#vrrp.status(), this.#lvs.status()]);
+    const [vrrp, lvs] = await Promise.all([this.#vrrp.status(), this.#lvs.status()]);
     return {
       version: this.#options.version,
       node: this.#config.global.routerId,
@@ -237,7 +244,9 @@ export class Daemon {
       processes: { vrrp: this.#vrrp.pid, lvs: this.#lvs.pid },
       uptime: (Date.now() - this.#startedAt) / 1_000,
       config: { hash: this.#config.hash, files: this.#config.files },
-      instances,
+      instances: vrrp.instances,
+      groups: vrrp.groups,
+      strayDrops: vrrp.strayDrops,
       lvs: lvs ?? null,
     };
   }

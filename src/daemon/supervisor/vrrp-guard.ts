@@ -10,11 +10,11 @@ import { type Microseconds, us } from "../../units.ts";
 import type {
   FromVrrp,
   InstancePulse,
-  InstanceStatus,
   Logger,
   ResumeMap,
   ServicesState,
   ToVrrp,
+  VrrpStatus,
 } from "../messages.ts";
 import type { TrackerUpdate } from "../trackers/types.ts";
 import { Child } from "./child.ts";
@@ -34,6 +34,7 @@ export interface GuardOptions {
 const STAND_IN_FOR_US = 3_000_000;
 const SECOND_CRASH_WITHIN_US = 60_000_000;
 const HOLD_OFF_MS = 10_000;
+const NO_STATUS: VrrpStatus = { instances: [], groups: [], strayDrops: {} };
 const STARTUP_LIMIT_MS = 15_000;
 
 export class VrrpGuard {
@@ -53,7 +54,7 @@ export class VrrpGuard {
   #lastCrash: Microseconds | undefined;
   #stopping = false;
   #oursBefore: readonly string[] = [];
-  readonly #statusRequests = new Map<number, (instances: readonly InstanceStatus[]) => void>();
+  readonly #statusRequests = new Map<number, (status: VrrpStatus) => void>();
   #nextRequest = 1;
   #onConfigured: (() => void)[] = [];
 
@@ -97,16 +98,16 @@ export class VrrpGuard {
     });
   }
 
-  status(): Promise<readonly InstanceStatus[]> {
+  status(): Promise<VrrpStatus> {
     const child = this.#child;
-    if (!child?.alive || !this.#configured) return Promise.resolve([]);
+    if (!child?.alive || !this.#configured) return Promise.resolve(NO_STATUS);
     const id = this.#nextRequest++;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#statusRequests.get(id)?.([]), 2_000);
-      this.#statusRequests.set(id, (instances) => {
+      const timer = setTimeout(() => this.#statusRequests.get(id)?.(NO_STATUS), 2_000);
+      this.#statusRequests.set(id, (status) => {
         clearTimeout(timer);
         this.#statusRequests.delete(id);
-        resolve(instances);
+        resolve(status);
       });
       child.send({ type: "status", id });
     });
@@ -193,7 +194,7 @@ export class VrrpGuard {
       this.#owned = [];
       for (const resolve of this.#onConfigured.splice(0)) resolve();
     }
-    if (message.type === "status") return this.#statusRequests.get(message.id)?.(message.instances);
+    if (message.type === "status") return this.#statusRequests.get(message.id)?.(message);
     this.#options.onMessage(message);
   }
 
@@ -231,7 +232,7 @@ export class VrrpGuard {
   #exited(child: Child<ToVrrp, FromVrrp>, how: string): void {
     if (child !== this.#child || this.#stopping) return;
     clearTimeout(this.#watch);
-    for (const answer of [...this.#statusRequests.values()]) answer([]);
+    for (const answer of [...this.#statusRequests.values()]) answer(NO_STATUS);
     for (const resolve of this.#onConfigured.splice(0)) resolve();
     const now = monotonicUs();
     // Died before it took over: what it was to resume is still what we hold.

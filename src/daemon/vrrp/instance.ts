@@ -12,6 +12,7 @@ import {
   type Fault,
   type InstanceState,
   initialState,
+  type MachineConfig,
   nextDeadline,
   rank,
   step,
@@ -37,6 +38,8 @@ export interface InstanceContext extends VipContext {
 export class Instance {
   /** As configured; `#effective` has the priority with trackers. */
   config: InstanceConfig;
+  /** Member of a sync group, which then decides when it becomes master. */
+  grouped = false;
   readonly vips: VipSet;
   readonly #context: InstanceContext;
   readonly #transmitter: Transmitter;
@@ -59,6 +62,11 @@ export class Instance {
     this.#effective = effectivePriority(config.priority, []);
     this.vips = new VipSet(config, context);
     this.#state = initialState(now);
+  }
+
+  /** The pure machine's state, for the sync group. */
+  get machine(): InstanceState {
+    return this.#state;
   }
 
   get state(): VrrpState {
@@ -89,9 +97,10 @@ export class Instance {
   }
 
   /** The configuration the machine runs with: the priority is the effective one. */
-  get #running(): InstanceConfig {
+  get #running(): MachineConfig {
     const { priority } = this.#effective;
-    return priority === this.config.priority ? this.config : { ...this.config, priority };
+    if (priority === this.config.priority && !this.grouped) return this.config;
+    return { ...this.config, priority, grouped: this.grouped };
   }
 
   handle(event: Event, now: Microseconds): void {

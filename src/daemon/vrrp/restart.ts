@@ -17,6 +17,8 @@ export interface Restart {
   readonly outranked: ReadonlySet<Instance>;
   /** Whether anything local forbids it to be master. */
   blocked(instance: Instance): boolean;
+  /** Its sync group: master together or not at all. */
+  mates(instance: Instance): readonly Instance[];
 }
 
 /** Returns the instances that go on as master; everything else of an earlier run is gone afterwards. */
@@ -45,16 +47,26 @@ export function takeStock(restart: Restart, now: Microseconds): Instance[] {
 function decideResume(restart: Restart, now: Microseconds): Instance[] {
   // The dead process's unread packets decide first: a better master may be waiting in the queue.
   restart.ports.drain();
-  return restart.instances.filter((instance) => {
-    const resume = restart.message.resume[instance.config.name];
-    if (!resume) return false;
-    const { advertInterval: interval, downTimerAdverts } = instance.config;
-    const age = now - resume.lastAdvertAt;
-    const outranked = restart.outranked.has(instance);
-    const inTime = age + Math.min(100_000, interval / 2) < (downTimerAdverts - 1) * interval;
-    if (inTime && !outranked && !restart.blocked(instance)) return true;
-    // Peers still wait for us; later they have long elected another, and it is not ours to disturb.
-    if (age < downTimerAdverts * interval && !outranked) instance.release();
-    return false;
-  });
+  const able = restart.instances.filter((instance) => mayResume(restart, instance, now));
+  const resuming = able.filter((instance) => restart.mates(instance).every((mate) => able.includes(mate)));
+  for (const instance of restart.instances) {
+    if (!resuming.includes(instance) && awaited(restart, instance, now)) instance.release();
+  }
+  return resuming;
+}
+
+function mayResume(restart: Restart, instance: Instance, now: Microseconds): boolean {
+  const resume = restart.message.resume[instance.config.name];
+  if (!resume || restart.outranked.has(instance) || restart.blocked(instance)) return false;
+  const { advertInterval: interval, downTimerAdverts } = instance.config;
+  const age = now - resume.lastAdvertAt;
+  return age + Math.min(100_000, interval / 2) < (downTimerAdverts - 1) * interval;
+}
+
+/** Peers still take us for the master; later they have long elected another, and it is not ours to disturb. */
+function awaited(restart: Restart, instance: Instance, now: Microseconds): boolean {
+  const resume = restart.message.resume[instance.config.name];
+  if (!resume || restart.outranked.has(instance)) return false;
+  const { advertInterval, downTimerAdverts } = instance.config;
+  return now - resume.lastAdvertAt < downTimerAdverts * advertInterval;
 }

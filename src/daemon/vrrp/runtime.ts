@@ -15,8 +15,10 @@ import { type AddressInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
 import { RtNetlinkRoutes } from "../../net/rtnetlink-routes.ts";
 import { type Microseconds, us } from "../../units.ts";
 import { admit, type Local, type Received } from "../../vrrp/admit.ts";
-import type { FromVrrp, InstanceStatus, Logger, ServicesState, ToVrrp } from "../messages.ts";
+import type { DropReason } from "../../vrrp/drop.ts";
+import type { FromVrrp, Logger, ServicesState, ToVrrp, VrrpStatus } from "../messages.ts";
 import type { TrackerUpdate } from "../trackers/types.ts";
+import { Groups } from "./groups.ts";
 import { Instance, type InstanceContext } from "./instance.ts";
 import type { InterfacePort } from "./interface-port.ts";
 import { listeningInterfaces, Ports } from "./ports.ts";
@@ -38,6 +40,9 @@ export class VrrpRuntime {
   readonly #ports: Ports;
   readonly #vmacs: Vmacs;
   readonly #trackers = new TrackerTable();
+  readonly #groups: Groups;
+  /** Packets for none of our instances. */
+  readonly #strayDrops: Partial<Record<DropReason, number>> = {};
   #instances: Instance[] = [];
   /** vrrp_startup_delay: no election before. */
   #electFrom: Microseconds = us(0);
@@ -65,6 +70,12 @@ export class VrrpRuntime {
     });
     this.#ports = new Ports(this.#poller, log, (port, received) => this.#packet(port, received));
     this.#vmacs = new Vmacs(log);
+    this.#groups = new Groups({
+      log,
+      send,
+      blocking: (instance) => this.#blocking(instance),
+      trackers: (config) => this.#trackers.states(config.trackers, (name) => this.#ports.link(name)),
+    });
     this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
     this.#poller.add(this.#monitor.fd, () => this.#monitor.drain());
     this.#suspended = boottimeUs() - monotonicUs();
@@ -123,6 +134,7 @@ export class VrrpRuntime {
     );
     for (const { config, kept } of changed) kept?.vips.drop(config);
     this.#instances = plan.map(({ config, kept }) => kept ?? new Instance(config, this.#context(), now));
+    this.#groups.configure(message.syncGroups, this.#instances, now);
     this.#tellTrackers(now);
     if (first) return this.#takeStock(message, now);
     for (const { config, kept } of changed) kept?.vips.take(config);
@@ -139,6 +151,7 @@ export class VrrpRuntime {
       log: this.#log,
       outranked: this.#outranked,
       blocked: (instance: Instance) => this.#blocking(instance).length > 0,
+      mates: (instance: Instance) => this.#groups.withMates(instance),
     };
     const resuming = takeStock(restart, now);
     this.#outranked.clear();
@@ -214,7 +227,12 @@ export class VrrpRuntime {
       },
     };
     const result = admit(received, context);
-    if (!result.ok) return instance?.drop(result.error);
+    if (!result.ok) {
+      const { reason } = result.error;
+      if (instance) instance.drop(result.error);
+      else this.#strayDrops[reason] = (this.#strayDrops[reason] ?? 0) + 1;
+      return;
+    }
     if (!instance) return;
     if (instance.state === "INIT" && instance.outranked(result.value.advert)) this.#outranked.add(instance);
     instance.hear(result.value, monotonicUs());
@@ -246,6 +264,7 @@ export class VrrpRuntime {
       const { deadline } = instance;
       if (deadline !== undefined && deadline <= now) instance.tick(now);
     }
+    this.#groups.settle(now);
     if (now >= this.#pulseAt) this.#pulse(now);
     this.#schedule();
   }
@@ -284,10 +303,13 @@ export class VrrpRuntime {
       if (instance.state === "INIT" && !this.#stopping) {
         if (this.#services.kind === "pending" && this.#carriesService(instance)) continue;
         const delay = us(Math.max(0, this.#electFrom - now));
-        instance.handle({ kind: "startup", faults, delay }, now);
+        const together = this.#groups.startFaults(instance) ?? faults;
+        instance.handle({ kind: "startup", faults: together, delay }, now);
       }
-      instance.handle({ kind: "faults", faults }, now);
+      // A group feeds its members' faults itself, combined.
+      if (!instance.grouped) instance.handle({ kind: "faults", faults }, now);
     }
+    this.#groups.settle(now);
   }
 
   #blocking(instance: Instance) {
@@ -309,9 +331,13 @@ export class VrrpRuntime {
     this.#send({ type: "pulse", at: now, instances: this.#instances.map((instance) => instance.pulse()) });
   }
 
-  status(): InstanceStatus[] {
+  status(): VrrpStatus {
     const now = monotonicUs();
-    return this.#instances.map((instance) => instance.status(now));
+    return {
+      instances: this.#instances.map((instance) => instance.status(now)),
+      groups: this.#groups.status(now),
+      strayDrops: { ...this.#strayDrops },
+    };
   }
 
   #schedule(): void {
