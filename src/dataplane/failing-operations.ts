@@ -24,6 +24,11 @@ export function isUnknownOutcome(code: string): boolean {
   return code === "ENOBUFS" || code === "ETIMEDOUT";
 }
 
+/** The table was not what we took it for, because somebody else writes too: looked at and tried again at once. */
+export function isStaleView(operation: Operation, code: string): boolean {
+  return code === "ESRCH" || code === "EEXIST" || (code === "ENOENT" && "destKey" in operation);
+}
+
 /** A changed operation (another weight, another scheduler) is another one, and is tried at once. */
 const identity = (operation: Operation): string => JSON.stringify(operation);
 
@@ -90,7 +95,8 @@ export class FailingOperations {
   #add(operation: Operation, { code, message }: OperationFailure, now: number): number {
     const attempts = (this.#entries.get(identity(operation))?.attempts ?? 0) + 1;
     // Unknown outcomes are looked into at once (the resync decides), and only then with patience.
-    const delay = isUnknownOutcome(code) && attempts === 1 ? 0 : retryDelay(attempts);
+    const again = isUnknownOutcome(code) || isStaleView(operation, code);
+    const delay = again && attempts === 1 ? 0 : retryDelay(attempts);
     this.#entries.set(identity(operation), { operation, code, message, attempts, nextAttempt: now + delay });
     return attempts;
   }

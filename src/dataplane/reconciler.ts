@@ -15,6 +15,7 @@ import type { Observed, Operation, ServiceKey, Table } from "../lvs/table.ts";
 import {
   type FailingOperation,
   FailingOperations,
+  isStaleView,
   isUnknownOutcome,
   retryDelay,
 } from "./failing-operations.ts";
@@ -36,6 +37,10 @@ export class Reconciler {
   #wanted: Table | undefined;
   /** undefined: not to be trusted, dump before the next diff. */
   #known: Table | undefined;
+  /** What the next dump shows unless somebody else writes; undefined when our own writes' outcome is unknown. */
+  #expected: Table | undefined;
+  /** Undoing foreign edits, seen but not done yet: descriptions of operations. */
+  #repairs: ReadonlySet<string> = new Set();
   #observed: { readonly value: Observed; readonly at: number } | undefined;
   #fingerprint: string | undefined;
   /** Edits made while our own operations ran would hide in the fingerprint taken after them. */
@@ -157,9 +162,9 @@ export class Reconciler {
 
   async #pass(ticked: boolean): Promise<void> {
     const dump = await this.#mustDump(ticked);
-    const drift = dump ? await this.#dump() : new Set<string>();
+    if (dump) await this.#dump();
     if (this.#inSync && !dump) return;
-    if (this.#known && this.#wanted) await this.#sync(this.#known, this.#wanted, drift);
+    if (this.#known && this.#wanted) await this.#sync(this.#known, this.#wanted);
   }
 
   async #mustDump(ticked: boolean): Promise<boolean> {
@@ -173,15 +178,16 @@ export class Reconciler {
     return fingerprint !== this.#fingerprint;
   }
 
-  /** Returns the operations that would undo what others did to our services since the last pass. */
-  async #dump(): Promise<ReadonlySet<string>> {
+  /** Reads the table, and notes what would undo that which others did to our services since we last knew it. */
+  async #dump(): Promise<void> {
     const { dataplane, now } = this.#options;
     const started = now();
     // Before the dump: an edit between the two then shows as a change at the next tick.
     const fingerprint = await dataplane.fingerprint();
     const value = await dataplane.read();
-    const before = this.#known;
+    const before = this.#expected;
     this.#known = value.table;
+    this.#expected = value.table;
     this.#observed = { value, at: now() };
     this.#dumpCost = (now() - started) / Math.max(1, value.table.size);
     this.#fingerprint = fingerprint;
@@ -189,10 +195,10 @@ export class Reconciler {
     this.#dumpFailures = 0;
     this.#dumpError = undefined;
     this.#forgetDeleted(value.table);
-    return before ? this.#drift(before, value.table) : new Set();
+    if (before) this.#noteDrift(before, value.table);
   }
 
-  #drift(before: Table, now: Table): ReadonlySet<string> {
+  #noteDrift(before: Table, now: Table): void {
     const ours = new Map([...before].filter(([key]) => this.#owned.has(key)));
     const undo = diff(ours, now, new Set()).map(describeOperation);
     if (undo.length > 0) {
@@ -202,7 +208,7 @@ export class Reconciler {
         examples,
       });
     }
-    return new Set(undo);
+    this.#repairs = new Set([...this.#repairs, ...undo]);
   }
 
   /** What is neither wanted nor there any more is no longer ours: whoever adds it next owns it. */
@@ -213,16 +219,21 @@ export class Reconciler {
     }
   }
 
-  async #sync(known: Table, wanted: Table, drift: ReadonlySet<string>): Promise<void> {
+  async #sync(known: Table, wanted: Table): Promise<void> {
     const { dataplane, now } = this.#options;
     const needed = diff(wanted, known, this.#owned);
+    if (this.#repairs.size > 0) {
+      const still = needed.map(describeOperation).filter((text) => this.#repairs.has(text));
+      this.#repairs = new Set(still);
+    }
     const operations = this.#failing.admit(needed, now());
     if (operations.length > 0) {
       this.#inSync = false;
       // Until the outcome is known a failure of any kind must lead to a dump.
       this.#known = undefined;
+      this.#expected = undefined;
       const failures = await dataplane.apply(operations);
-      this.#afterApply(known, operations, failures, drift);
+      this.#afterApply(known, operations, failures);
       this.#fingerprint = await dataplane.fingerprint();
       this.#unverified = this.#fingerprint !== undefined;
     }
@@ -231,19 +242,16 @@ export class Reconciler {
     if (this.#inSync) this.#lastSync = now();
   }
 
-  #afterApply(
-    known: Table,
-    operations: readonly Operation[],
-    failures: readonly OperationFailure[],
-    drift: ReadonlySet<string>,
-  ): void {
+  #afterApply(known: Table, operations: readonly Operation[], failures: readonly OperationFailure[]): void {
     const { now } = this.#options;
     for (const failure of this.#failing.record(operations, failures, now())) this.#tellFailure(failure);
     const failed = new Set(failures.map((failure) => failure.index));
     const done = operations.filter((_, index) => !failed.has(index));
-    this.#driftRepaired += done.filter((operation) => drift.has(describeOperation(operation))).length;
-    if (failures.length === 0) {
-      this.#known = applyOperations(known, done).table;
+    this.#countRepairs(done);
+    if (!failures.some(({ code }) => isUnknownOutcome(code)))
+      this.#expected = applyOperations(known, done).table;
+    if (failures.length === 0 && this.#expected) {
+      this.#known = this.#expected;
       this.#forgetDeleted(this.#known);
       return;
     }
@@ -252,9 +260,19 @@ export class Reconciler {
     this.#changed = true;
   }
 
-  #tellFailure(failure: OperationFailure): void {
-    const level = isUnknownOutcome(failure.code) ? "warn" : "error";
-    this.#options.log(level, `IPVS: ${failureText(failure)}`, { code: failure.code });
+  #countRepairs(done: readonly Operation[]): void {
+    if (this.#repairs.size === 0) return;
+    const left = new Set(this.#repairs);
+    for (const operation of done) left.delete(describeOperation(operation));
+    this.#driftRepaired += this.#repairs.size - left.size;
+    this.#repairs = left;
+  }
+
+  #tellFailure({ operation, code, message }: OperationFailure): void {
+    const passing = isUnknownOutcome(code) || isStaleView(operation, code);
+    this.#options.log(passing ? "warn" : "error", `IPVS: ${failureText({ operation, code, message })}`, {
+      code,
+    });
   }
 
   #dumpFailed(error: unknown): void {

@@ -239,6 +239,47 @@ describe("spec 3: foreign edits of our services", () => {
     expect(reconciler.status().driftRepaired).toBe(1);
   });
 
+  it("one made between the look and the repair is repaired at once too, and both are counted", async () => {
+    const wanted = table({ 1: { 11: 1, 12: 1 }, 2: { 13: 1 } });
+    make().setWanted(wanted);
+    await reconciler.start();
+    await pass(3_000);
+    dataplane.table = table({ 1: { 11: 1 }, 2: { 13: 1 } });
+    const read = dataplane.read.bind(dataplane);
+    dataplane.read = async () => {
+      const observed = await read();
+      dataplane.table = new Map();
+      dataplane.read = read;
+      return observed;
+    };
+    await pass(1_000);
+    expect(plain(dataplane.table)).toEqual(plain(wanted));
+    expect(reconciler.status()).toMatchObject({ driftRepaired: 5, failing: [], complete: true });
+    expect(logs.filter((line) => line.startsWith("error"))).toEqual([]);
+  });
+
+  it("one made while the table can't be read is counted when it can again", async () => {
+    make().setWanted(table({ 1: { 11: 1 } }));
+    await reconciler.start();
+    dataplane.table = new Map();
+    dataplane.unreadable = new DataplaneError("no answer", "ETIMEDOUT", "wait");
+    await pass(3_000);
+    dataplane.unreadable = undefined;
+    await pass(5_000);
+    expect(reconciler.status()).toMatchObject({ driftRepaired: 2, complete: true });
+  });
+
+  it("our own later change of what was repaired is no repair", async () => {
+    make().setWanted(table({ 1: { 11: 1 } }));
+    await reconciler.start();
+    await pass(3_000);
+    dataplane.table = table({ 1: { 11: 7 } });
+    await pass(2_000);
+    reconciler.setWanted(table({ 1: { 11: 3 } }));
+    await reconciler.whenSettled();
+    expect(reconciler.status().driftRepaired).toBe(1);
+  });
+
   it("without a cheap fingerprint the dump every resync_interval finds them", async () => {
     dataplane.cheap = false;
     make().setWanted(table({ 1: { 11: 1 } }));
