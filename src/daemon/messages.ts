@@ -202,6 +202,12 @@ export type FromLvs =
   | { readonly type: "pulse" }
   /** First complete table, or why there cannot be one. `fatal` ends a starting daemon. */
   | { readonly type: "table"; readonly services: ServicesState; readonly fatal?: string }
+  | {
+      readonly type: "quorum";
+      readonly service: ServiceKey;
+      readonly up: boolean;
+      readonly detail: string;
+    }
   /** The configuration just sent is in the table, as far as the dataplane accepts it. */
   | { readonly type: "applied" }
   | {

@@ -39,6 +39,7 @@ export class LvsRuntime {
   #announced = false;
   #saveTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
+  #wanting: NodeJS.Immediate | undefined;
   #stopping = false;
 
   constructor(send: (message: FromLvs) => void, log: Logger, fdLimit: number) {
@@ -132,9 +133,17 @@ export class LvsRuntime {
       }
       if (wanted.length > 0) weights.set(server.key, effectiveWeight(server.weight, wanted));
     }
-    const { state, events } = stepService(this.#states.get(service.key), { verdicts, weights }, service);
+    const before = this.#states.get(service.key);
+    const { state, events } = stepService(before, { verdicts, weights }, service);
     this.#states.set(service.key, state);
+    if (before?.quorum !== state.quorum) this.#tellQuorum(service, state);
     for (const event of events) this.#tell(event, service);
+  }
+
+  /** For track_virtual_server. A sorry server serves, but a director that has real ones serves better. */
+  #tellQuorum({ key, quorum }: ServiceConfig, state: ServiceState): void {
+    const detail = `live weight ${state.liveWeight}, quorum ${quorum}`;
+    this.#send({ type: "quorum", service: key, up: state.quorum === "up", detail });
   }
 
   #tell(event: ServiceEvent, service: ServiceConfig): void {
@@ -158,7 +167,7 @@ export class LvsRuntime {
     const service = this.#services.find((entry) => entry.key === serviceKey);
     if (!service) return;
     this.#stepService(service);
-    this.#want();
+    this.#wantSoon();
     this.#save();
   }
 
@@ -174,6 +183,14 @@ export class LvsRuntime {
     if (this.#unable.has(id)) return;
     this.#unable.add(id);
     this.#log("error", `${id}: cannot check (${result.detail}); its verdict stays as it is`);
+  }
+
+  /** Once for all verdicts of this turn: the table is computed and compared as a whole. */
+  #wantSoon(): void {
+    this.#wanting ??= setImmediate(() => {
+      this.#wanting = undefined;
+      this.#want();
+    });
   }
 
   #want(): void {
@@ -205,6 +222,7 @@ export class LvsRuntime {
     this.#stopping = true;
     clearTimeout(this.#saveTimer);
     clearTimeout(this.#retryTimer);
+    clearImmediate(this.#wanting);
     await this.#engine.stop();
     await this.#reconciler?.stop({ remove });
     await this.#dataplane?.close();
