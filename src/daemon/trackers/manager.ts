@@ -6,6 +6,7 @@ import { scriptProblem } from "../scripts/security.ts";
 import { resolveUser } from "../scripts/users.ts";
 import { FileTracker } from "./file-tracker.ts";
 import { NeighbourGatewayTracker } from "./gateway-tracker.ts";
+import { IcmpGatewayTracker } from "./icmp-gateway-tracker.ts";
 import { ProcessTrackers } from "./process-tracker.ts";
 import { ScriptTracker } from "./script-tracker.ts";
 import type { Tracker, TrackerSink, TrackerUpdate } from "./types.ts";
@@ -59,10 +60,11 @@ export class TrackerManager {
       wanted.set(JSON.stringify(["file", file]), () => new FileTracker(file, sink, this.#log));
     }
     for (const gateway of config.trackGateways ?? []) {
-      wanted.set(
-        JSON.stringify(["gateway", gateway]),
-        () => new NeighbourGatewayTracker(gateway, sink, this.#log),
-      );
+      const make =
+        gateway.method === "icmp"
+          ? () => new IcmpGatewayTracker(gateway, sink)
+          : () => new NeighbourGatewayTracker(gateway, sink, this.#log);
+      wanted.set(JSON.stringify(["gateway", gateway]), make);
     }
     const processes = config.trackProcesses ?? [];
     if (processes.length > 0) {
