@@ -3,10 +3,11 @@
  * since the kernel hands over no IPv6 header.
  */
 import { addressBytes, addressText } from "../wire/address.ts";
-import { getI32, getU32, getU64, int32, putI32, putU16, putU32, putU64 } from "./bytes.ts";
-import { check, EAGAIN, EINTR, SystemError } from "./errors.ts";
-import { addressOf, lastErrno, libc } from "./libc.ts";
+import { int32, putI32, putU16, putU32 } from "./bytes.ts";
+import { check } from "./errors.ts";
+import { libc } from "./libc.ts";
 import { bindToInterface, configureOrClose } from "./raw-socket.ts";
+import { ancillaryInt, receiveMessage } from "./receive-message.ts";
 import {
   AF_INET6,
   MSG_DONTWAIT,
@@ -82,62 +83,19 @@ function ipv6Mreq(group: string, interfaceIndex: number): Buffer {
   return b;
 }
 
-// One receive at a time, so all share these; the message header points at them for ever.
-const data = Buffer.allocUnsafeSlow(65_536);
-const control = Buffer.allocUnsafeSlow(256);
-const from = Buffer.allocUnsafeSlow(28);
-const iov = Buffer.allocUnsafeSlow(16);
-const message = Buffer.allocUnsafeSlow(56);
-
-/** The next packet; undefined when none is queued, or when the kernel did not say where it went. Throws SystemError. */
+/** The next packet; undefined when none is queued. Throws SystemError. */
 export function receivePacket6(fd: number): Packet6 | undefined {
   for (;;) {
-    prepare();
-    const length = libc().recvmsg(fd, message, MSG_DONTWAIT);
-    if (length < 0) {
-      const errno = lastErrno();
-      if (errno === EAGAIN) return undefined;
-      if (errno === EINTR) continue;
-      throw new SystemError({ errno, syscall: "recvmsg", what: `receive a VRRP packet (descriptor ${fd})` });
-    }
-    const info = readControl(Number(getU64(message, 40)));
+    const message = receiveMessage(fd, "a VRRP packet");
+    if (!message) return undefined;
+    const { bytes, from, control } = message;
+    const info = control.find(({ level, type }) => level === IPPROTO_IPV6 && type === IPV6_PKTINFO);
+    const hopLimit = ancillaryInt(control, IPPROTO_IPV6, IPV6_HOPLIMIT);
     // A packet without its ancillary data cannot be judged; the next one may be whole.
-    if (!info) continue;
-    return {
-      ...info,
-      source: addressText(from.subarray(8, 24)),
-      payload: new Uint8Array(data.subarray(0, length)),
-    };
+    if (!info || info.data.length < 16 || hopLimit === undefined) continue;
+    const destination = addressText(info.data.subarray(0, 16));
+    return { source: addressText(from.subarray(8, 24)), destination, hopLimit, payload: bytes };
   }
-}
-
-/** struct msghdr, 64 bit: the kernel changes name and control lengths on every call. */
-function prepare(): void {
-  putU64(iov, 0, addressOf(data));
-  putU64(iov, 8, BigInt(data.length));
-  message.fill(0);
-  putU64(message, 0, addressOf(from));
-  putU32(message, 8, from.length);
-  putU64(message, 16, addressOf(iov));
-  putU64(message, 24, 1n);
-  putU64(message, 32, addressOf(control));
-  putU64(message, 40, BigInt(control.length));
-}
-
-function readControl(length: number): { destination: string; hopLimit: number } | undefined {
-  let destination: string | undefined;
-  let hopLimit: number | undefined;
-  for (let at = 0; at + 16 <= length; ) {
-    const size = Number(getU64(control, at));
-    if (size < 16 || at + size > length) break;
-    if (getU32(control, at + 8) === IPPROTO_IPV6) {
-      const type = getU32(control, at + 12);
-      if (type === IPV6_PKTINFO && size >= 36) destination = addressText(control.subarray(at + 16, at + 32));
-      if (type === IPV6_HOPLIMIT && size >= 20) hopLimit = getI32(control, at + 16);
-    }
-    at += (size + 7) & ~7;
-  }
-  return destination === undefined || hopLimit === undefined ? undefined : { destination, hopLimit };
 }
 
 /** Sends one whole IPv6 packet as it is, out of the interface. Throws SystemError. */

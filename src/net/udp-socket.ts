@@ -4,9 +4,10 @@
  */
 import { addressBytes, addressText } from "../wire/address.ts";
 import { getU16, int32, putU16, putU16Network, putU32 } from "./bytes.ts";
-import { check, EAGAIN, EINTR, SystemError } from "./errors.ts";
-import { lastErrno, libc } from "./libc.ts";
+import { check } from "./errors.ts";
+import { libc } from "./libc.ts";
 import { bindToInterface, configureOrClose } from "./raw-socket.ts";
+import { ancillaryInt, receiveMessage } from "./receive-message.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -20,8 +21,16 @@ import {
 } from "./sockets.ts";
 
 const SOCK_DGRAM = 2;
+const IPPROTO_IP = 0;
+/** linux/in.h */
+const IP_TTL = 2;
+const IP_RECVTTL = 12;
 const IPPROTO_IPV6 = 41;
+/** linux/in6.h */
+const IPV6_UNICAST_HOPS = 16;
 const IPV6_V6ONLY = 26;
+const IPV6_RECVHOPLIMIT = 51;
+const IPV6_HOPLIMIT = 52;
 
 export interface UdpSocketOptions {
   readonly address: string;
@@ -32,6 +41,8 @@ export interface UdpSocketOptions {
 export interface Datagram {
   readonly source: string;
   readonly bytes: Uint8Array;
+  /** TTL or hop limit it arrived with. */
+  readonly hopLimit?: number;
 }
 
 /** Non-blocking, bound to the address and the interface; close it with closeFd(). Throws SystemError (EADDRINUSE). */
@@ -46,50 +57,49 @@ export function openUdpSocket(options: UdpSocketOptions): number {
   return configureOrClose(fd, () => {
     setOption(fd, SOL_SOCKET, SO_REUSEADDR, int32(1), what);
     if (ipv6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, int32(1), what);
+    if (ipv6) setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, int32(1), what);
+    else setOption(fd, IPPROTO_IP, IP_RECVTTL, int32(1), what);
     bindToInterface(fd, options.interfaceName);
     const address = sockaddr(options.address, options.port, options.interfaceIndex);
     check(libc().bind(fd, address, address.length), "bind", what);
   });
 }
 
-const buffer = Buffer.allocUnsafeSlow(65_536);
-const from = Buffer.alloc(28);
-const fromLength = Buffer.alloc(4);
-
 /** The next datagram; undefined when none is queued. Throws SystemError. */
 export function receiveFrom(fd: number): Datagram | undefined {
-  for (;;) {
-    putU32(fromLength, 0, from.length);
-    const length = libc().recvfrom(fd, buffer, buffer.length, MSG_DONTWAIT, from, fromLength);
-    if (length >= 0) {
-      const address = getU16(from, 0) === AF_INET ? from.subarray(4, 8) : from.subarray(8, 24);
-      return { source: addressText(address), bytes: new Uint8Array(buffer.subarray(0, length)) };
-    }
-    const errno = lastErrno();
-    if (errno === EAGAIN) return undefined;
-    // ECONNREFUSED and the like: an earlier datagram of ours met nobody; the next one may be here.
-    if (errno === EINTR || SENT_IN_VAIN.has(errno)) continue;
-    throw new SystemError({ errno, syscall: "recvfrom", what: `receive a datagram (descriptor ${fd})` });
-  }
+  const message = receiveMessage(fd, "a datagram", SENT_IN_VAIN);
+  if (!message) return undefined;
+  const { bytes, from, control } = message;
+  const ipv4 = getU16(from, 0) === AF_INET;
+  const hopLimit = ipv4
+    ? ancillaryInt(control, IPPROTO_IP, IP_TTL)
+    : ancillaryInt(control, IPPROTO_IPV6, IPV6_HOPLIMIT);
+  const source = addressText(ipv4 ? from.subarray(4, 8) : from.subarray(8, 24));
+  return { source, bytes, ...(hopLimit === undefined ? {} : { hopLimit }) };
 }
 
-/** ECONNREFUSED, EHOSTUNREACH, ENETUNREACH (asm-generic/errno.h). */
-const SENT_IN_VAIN = new Set([111, 113, 101]);
+/**
+ * ECONNREFUSED, EHOSTUNREACH, ENETUNREACH (asm-generic/errno.h): an earlier datagram of ours met nobody; the
+ * next one may be here.
+ */
+const SENT_IN_VAIN: ReadonlySet<number> = new Set([111, 113, 101]);
+
+export interface Destination {
+  readonly address: string;
+  readonly port: number;
+  readonly interfaceIndex: number;
+  /** TTL or hop limit; the socket is shared, so it goes with each datagram. */
+  readonly ttl: number;
+}
 
 /** Throws SystemError. */
-export function sendDatagram(
-  fd: number,
-  bytes: Uint8Array,
-  address: string,
-  port: number,
-  ifindex: number,
-): void {
-  const to = sockaddr(address, port, ifindex);
-  check(
-    libc().sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length),
-    "sendto",
-    `send ${bytes.length} bytes to ${address} port ${port}`,
-  );
+export function sendDatagram(fd: number, bytes: Uint8Array, destination: Destination): void {
+  const { address, port, interfaceIndex, ttl } = destination;
+  const what = `send ${bytes.length} bytes to ${address} port ${port}`;
+  if (address.includes(":")) setOption(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, int32(ttl), what);
+  else setOption(fd, IPPROTO_IP, IP_TTL, int32(ttl), what);
+  const to = sockaddr(address, port, interfaceIndex);
+  check(libc().sendto(fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length), "sendto", what);
 }
 
 /** struct sockaddr_in, or sockaddr_in6 with the scope a link-local address needs. */

@@ -109,6 +109,8 @@ export class Edges {
           [role, await lab.node(role, [{ lan, addresses: addresses(role), mac: mac(role) }])] as const,
       ),
     );
+    // Otherwise the bridge keeps unicast frames between two of its ports from tcpdump.
+    await lab.exec(lan, ["ip", "link", "set", "dev", "br0", "promisc", "on"]);
     return new Edges(lab, lan, new Map(nodes), await lab.capture(lan, "br0", filter));
   }
 
@@ -170,7 +172,7 @@ export class Edges {
   }
 
   /** What happened, for the message of a failed test. */
-  story(lines = 70): string {
+  story(lines = 50): string {
     const adverts = this.capture.adverts().map((advert) => ({
       time: advert.time,
       text: `${advert.source} > ${advert.destination} v${advert.version} vrid ${advert.vrid} priority ${advert.priority} ttl ${advert.ttl} ${advert.intervalText} from ${advert.sourceMac}`,

@@ -171,13 +171,16 @@ export class StandIn {
     }
   }
 
-  #sendOne(config: InstanceConfig, source: string, link: LinkInfo, { bytes, destination }: Outgoing): void {
+  #sendOne(config: InstanceConfig, source: string, link: LinkInfo, outgoing: Outgoing): void {
+    const { bytes, destination, ttl } = outgoing;
     const where = { interfaceName: link.name, interfaceIndex: link.index };
     const own = config.udp
       ? { fd: openUdpSocket({ ...where, address: source, port: config.udp.port }), temporary: true }
       : this.#rawFor(config, link);
     try {
-      if (config.udp) sendDatagram(own.fd, bytes, destination, config.udp.port, link.index);
+      const { interfaceIndex } = where;
+      if (config.udp)
+        sendDatagram(own.fd, bytes, { address: destination, port: config.udp.port, interfaceIndex, ttl });
       else if (config.family === 4) sendPacket(own.fd, bytes, destination);
       else sendPacket6(own.fd, bytes, destination, link.index);
     } finally {

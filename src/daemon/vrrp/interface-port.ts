@@ -125,8 +125,10 @@ export class InterfacePort {
     const socket = need && this.#sockets.get(needKey(need));
     const link = this.#link;
     if (!socket || !link) return;
-    const { bytes, destination } = outgoing;
-    if (config.udp) sendDatagram(socket.fd, bytes, destination, config.udp.port, link.index);
+    const { bytes, destination, ttl } = outgoing;
+    const { index: interfaceIndex } = link;
+    if (config.udp)
+      sendDatagram(socket.fd, bytes, { address: destination, port: config.udp.port, interfaceIndex, ttl });
     else if (config.family === 4) sendPacket(socket.fd, bytes, destination);
     else sendPacket6(socket.fd, bytes, destination, link.index);
   }
