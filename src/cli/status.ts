@@ -124,6 +124,9 @@ function reason(instance: InstanceStatus, wide: boolean): string {
   const drops = Object.entries(instance.counters.drops);
   if (drops.length > 0)
     text += `  ${instance.name}: dropped ${drops.map(([why, count]) => `${count} ${why}`).join(", ")}\n`;
+  for (const { kind, text: what, since } of instance.conflicts) {
+    text += paint.red(`  ${instance.name}: CONFLICT ${kind} for ${duration(since)}: ${what}\n`);
+  }
   if (!wide) return text;
   const { counters, lease, trackers } = instance;
   if (trackers.length > 0)

@@ -16,6 +16,7 @@ import type {
 import type { ServiceKey } from "../lvs/table.ts";
 import type { Microseconds } from "../units.ts";
 import type { DropReason } from "../vrrp/admit.ts";
+import type { ConflictKind } from "../vrrp/conflict.ts";
 import type { Fault, PeerSeen, VrrpState } from "../vrrp/machine.ts";
 import type { PriorityPart } from "../vrrp/priority.ts";
 import type { TrackerUpdate } from "./trackers/types.ts";
@@ -107,6 +108,15 @@ export type FromVrrp =
       readonly to: VrrpState;
       readonly reason: string;
     }
+  | {
+      readonly type: "conflict";
+      readonly instance: string;
+      readonly change: "raised" | "ongoing" | "cleared";
+      readonly kind: ConflictKind;
+      readonly subject: string;
+      readonly text: string;
+      readonly count: number;
+    }
   | ({ readonly type: "status"; readonly id: number } & VrrpStatus)
   | { readonly type: "stopped" };
 
@@ -136,6 +146,16 @@ export interface VrrpCounters {
   readonly sendErrors: number;
   readonly addressesRestored: number;
   readonly drops: Readonly<Partial<Record<DropReason, number>>>;
+}
+
+export interface ConflictStatus {
+  readonly kind: ConflictKind;
+  readonly subject: string;
+  readonly text: string;
+  readonly count: number;
+  /** Seconds since the first and the latest sighting. */
+  readonly since: number;
+  readonly lastSeen: number;
 }
 
 export interface VipStatus {
@@ -168,6 +188,7 @@ export interface InstanceStatus {
   readonly preempt: boolean;
   readonly faults: readonly Fault[];
   readonly peer?: Omit<PeerSeen, "at"> & { readonly ago: number };
+  readonly conflicts: readonly ConflictStatus[];
   readonly vips: readonly VipStatus[];
   readonly lease?: { readonly seconds: number; readonly twoOwnersAtMost: number };
   readonly counters: VrrpCounters;

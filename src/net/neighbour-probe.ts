@@ -12,6 +12,8 @@ import { ETH_P_ARP, openPacketSocket, receiveFrame, sendFrame } from "./packet-s
 import { bindToInterface, closeFd } from "./raw-socket.ts";
 import {
   AF_INET6,
+  attachFilter,
+  type BpfInstruction,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   receiveDatagram,
@@ -45,8 +47,17 @@ export interface ProbeLink {
 /** Bounds one turn, so that a flood of ARP cannot hold the loop. */
 const MAX_PER_TURN = 256;
 
+/** linux/filter.h: accept ARP replies only (operation 2 at byte 20); requests are most of a LAN's ARP. */
+const ONLY_REPLIES: readonly BpfInstruction[] = [
+  [0x28, 0, 0, 20],
+  [0x15, 0, 1, ARP_REPLY],
+  [0x06, 0, 0, 0xffffffff],
+  [0x06, 0, 0, 0],
+];
+
 export function openArpProbe(link: ProbeLink): NeighbourProbe {
   const fd = openPacketSocket(link.index, { receive: ETH_P_ARP });
+  attachFilter(fd, ONLY_REPLIES, `attach a packet filter on ${link.name}`);
   return {
     fd,
     ask(target, source) {

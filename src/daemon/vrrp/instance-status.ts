@@ -13,10 +13,11 @@ export interface InstanceView {
   readonly effective: EffectivePriority;
   readonly vips: VipSet;
   readonly counters: VrrpCounters;
+  readonly conflicts: InstanceStatus["conflicts"];
 }
 
 export function instanceStatus(
-  { config, state, effective, vips, counters }: InstanceView,
+  { config, state, effective, vips, counters, conflicts }: InstanceView,
   now: Microseconds,
 ): InstanceStatus {
   const interval = state.state === "BACKUP" ? state.masterInterval : config.advertInterval;
@@ -36,6 +37,7 @@ export function instanceStatus(
     masterDownInterval: usToSeconds(masterDownInterval(config, effective.priority, interval)),
     preempt: config.preempt,
     faults: state.state === "FAULT" ? state.faults : [],
+    conflicts,
     vips: vips.status(),
     counters,
     ...peerStatus(state, now),

@@ -5,6 +5,7 @@ import { unreachable } from "../../result.ts";
 import { type Microseconds, us } from "../../units.ts";
 import type { Admitted } from "../../vrrp/admit.ts";
 import type { Advert } from "../../vrrp/advert.ts";
+import type { Sighting } from "../../vrrp/conflict.ts";
 import { DROP_TEXT, type Dropped, type DropReason } from "../../vrrp/drop.ts";
 import {
   type Action,
@@ -19,12 +20,15 @@ import {
   type VrrpState,
 } from "../../vrrp/machine.ts";
 import { type Note, noteText } from "../../vrrp/notes.ts";
+import { hearOnPath, noPaths, type Paths } from "../../vrrp/paths.ts";
 import { type EffectivePriority, effectivePriority, type TrackerState } from "../../vrrp/priority.ts";
 import { rememberSequence, type SequenceMemory } from "../../vrrp/sequence.ts";
 import type { FromVrrp, InstancePulse, InstanceStatus, Logger, VrrpCounters } from "../messages.ts";
 import { Announcements } from "./announcements.ts";
+import { ConflictWatch } from "./conflict-watch.ts";
 import { instanceStatus } from "./instance-status.ts";
 import type { InterfacePort } from "./interface-port.ts";
+import { localFaults } from "./local-faults.ts";
 import { Transmitter } from "./transmitter.ts";
 import { heldVips, type VipContext, VipSet } from "./vip-set.ts";
 
@@ -44,6 +48,8 @@ export class Instance {
   readonly #context: InstanceContext;
   readonly #transmitter: Transmitter;
   readonly #announcements = new Announcements();
+  readonly #conflicts: ConflictWatch;
+  #paths: Paths = noPaths;
   #effective: EffectivePriority;
   #trackers: readonly TrackerState[] = [];
   #state: InstanceState;
@@ -58,6 +64,7 @@ export class Instance {
   constructor(config: InstanceConfig, context: InstanceContext, now: Microseconds) {
     this.config = config;
     this.#context = context;
+    this.#conflicts = new ConflictWatch(context.log, context.send);
     this.#transmitter = new Transmitter((name) => context.port(name));
     this.#effective = effectivePriority(config.priority, []);
     this.vips = new VipSet(config, context);
@@ -110,12 +117,38 @@ export class Instance {
     for (const action of actions) this.#carryOut(action, now, resumed);
   }
 
-  hear({ advert, accepted }: Admitted, now: Microseconds): void {
+  /** An admitted advertisement that came in on `path`, where our own address is `ownAddress`. */
+  hear(
+    { advert, accepted }: Admitted,
+    path: string,
+    ownAddress: string | undefined,
+    now: Microseconds,
+  ): void {
     this.#counters.advertsReceived++;
     if (advert.priority === 0) this.#counters.priorityZeroReceived++;
     if (accepted) this.sequences = rememberSequence(this.sequences, accepted.key, accepted.sequence);
-    const ownAddress = this.source;
-    if (ownAddress !== undefined) this.handle({ kind: "advert", advert, ownAddress }, now);
+    if (ownAddress === undefined) return;
+    const primary = this.config.interface;
+    const heard = hearOnPath(
+      this.#paths,
+      { path, primary, advert, ownAddress },
+      now,
+      this.#state,
+      this.#running,
+    );
+    this.#paths = heard.paths;
+    if (!heard.deliver) return;
+    this.handle({ kind: "advert", advert, ownAddress }, now);
+    this.#sight({ kind: "advert", advert, identity: heard.identity, ownAddress }, now);
+  }
+
+  /** Who answered for a VIP, and which of these MACs are ours. */
+  probed(address: string, macs: readonly string[], own: readonly string[], now: Microseconds): void {
+    this.#sight({ kind: "probe", address, macs, own }, now);
+  }
+
+  #sight(sighting: Sighting, now: Microseconds): void {
+    this.#conflicts.note(sighting, now, { state: this.#state, config: this.#running });
   }
 
   /** Whether the sender would be master before us. */
@@ -134,8 +167,9 @@ export class Instance {
     }
   }
 
-  drop({ reason, source = "unknown" }: Dropped): void {
+  drop({ reason, source = "unknown" }: Dropped, now: Microseconds): void {
     this.#drops[reason] = (this.#drops[reason] ?? 0) + 1;
+    this.#sight({ kind: "drop", source, reason }, now);
     const text = `ignored an advertisement of ${source}: ${DROP_TEXT[reason]}`;
     this.#logOnce("warn", `${source} ${reason}`, text, { source, reason });
   }
@@ -157,28 +191,10 @@ export class Instance {
 
   /** Local conditions that forbid taking part. */
   faults(): Fault[] {
-    return [...this.#ownLinkFaults(), ...this.#vipLinkFaults(), ...this.#effective.faults];
-  }
-
-  #ownLinkFaults(): Fault[] {
-    const name = this.config.interface;
-    const fault = linkFault(name, this.#context.link(name));
-    // dont_track_primary: the link's state is not ours to judge, but without it nothing can be sent.
-    const tolerated = this.config.dontTrackPrimary === true && fault?.kind === "interface-down";
-    if (fault && !tolerated) return [fault];
-    if (this.source !== undefined) return [];
-    const family = this.config.family === 6 ? "an IPv6 link-local address" : "an IPv4 address";
-    const which = this.config.sourceAddress ?? family;
-    return [{ kind: "no-address", detail: `interface ${name} does not have ${which} to send from` }];
-  }
-
-  #vipLinkFaults(): Fault[] {
-    const { vmac } = this.config;
-    const devs = new Set(heldVips(this.config).flatMap((vip) => (vip.noTrack ? [] : [vip.dev])));
-    devs.delete(this.config.interface);
-    // Our own macvlan follows its parent, and is made by us.
-    if (vmac) devs.delete(vmac.name);
-    return [...devs].flatMap((dev) => linkFault(dev, this.#context.link(dev)) ?? []);
+    return [
+      ...localFaults(this.config, this.source, (dev) => this.#context.link(dev)),
+      ...this.#effective.faults,
+    ];
   }
 
   /** A VIP we hold was deleted by somebody else: put it back at once and say so. */
@@ -297,7 +313,8 @@ export class Instance {
 
   // ---- reports --------------------------------------------------------------------------------
 
-  pulse(): InstancePulse {
+  pulse(now: Microseconds): InstancePulse {
+    this.#sight({ kind: "tick" }, now);
     const { source } = this;
     return {
       name: this.config.name,
@@ -311,18 +328,13 @@ export class Instance {
 
   status(now: Microseconds): InstanceStatus {
     const counters = { ...this.#counters, drops: { ...this.#drops } };
+    const conflicts = this.#conflicts.status(now);
+    const { config, vips } = this;
     return instanceStatus(
-      { config: this.config, state: this.#state, effective: this.#effective, vips: this.vips, counters },
+      { config, state: this.#state, effective: this.#effective, vips, counters, conflicts },
       now,
     );
   }
-}
-
-function linkFault(name: string, link: LinkInfo | undefined): Fault | undefined {
-  if (!link) return { kind: "interface-missing", detail: `interface ${name} does not exist` };
-  if (!link.up) return { kind: "interface-down", detail: `interface ${name} is down` };
-  if (!link.running) return { kind: "interface-down", detail: `interface ${name} has no carrier` };
-  return undefined;
 }
 
 const signed = (n: number): string => (n > 0 ? `+${n}` : String(n));

@@ -14,17 +14,16 @@ import { Poller } from "../../net/poller.ts";
 import { type AddressInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
 import { RtNetlinkRoutes } from "../../net/rtnetlink-routes.ts";
 import { type Microseconds, us } from "../../units.ts";
-import { admit, type Local, type Received } from "../../vrrp/admit.ts";
-import type { DropReason } from "../../vrrp/drop.ts";
 import type { FromVrrp, Logger, ServicesState, ToVrrp, VrrpStatus } from "../messages.ts";
 import type { TrackerUpdate } from "../trackers/types.ts";
 import { Groups } from "./groups.ts";
 import { Instance, type InstanceContext } from "./instance.ts";
-import type { InterfacePort } from "./interface-port.ts";
-import { listeningInterfaces, Ports } from "./ports.ts";
+import { Ports } from "./ports.ts";
 import { secondaryPromotion } from "./promote.ts";
+import { Reception } from "./reception.ts";
 import { takeStock } from "./restart.ts";
 import { TrackerTable } from "./tracker-table.ts";
+import { VipProber } from "./vip-prober.ts";
 import { heldVips } from "./vip-set.ts";
 import { Vmacs } from "./vmacs.ts";
 
@@ -39,10 +38,10 @@ export class VrrpRuntime {
   readonly #monitor: LinkMonitor;
   readonly #ports: Ports;
   readonly #vmacs: Vmacs;
+  readonly #prober: VipProber;
   readonly #trackers = new TrackerTable();
   readonly #groups: Groups;
-  /** Packets for none of our instances. */
-  readonly #strayDrops: Partial<Record<DropReason, number>> = {};
+  readonly #reception = new Reception(() => this.#instances);
   #instances: Instance[] = [];
   /** vrrp_startup_delay: no election before. */
   #electFrom: Microseconds = us(0);
@@ -58,8 +57,6 @@ export class VrrpRuntime {
   #vanished: AddressInfo[] = [];
   #stateFile: string | undefined;
   readonly #promotion = secondaryPromotion();
-  /** Only while a restarted process decides what to go on with. */
-  readonly #outranked = new Set<Instance>();
 
   constructor(send: (message: FromVrrp) => void, log: Logger) {
     this.#send = send;
@@ -68,7 +65,7 @@ export class VrrpRuntime {
       onTick: (now) => this.#tick(now),
       onError: (error) => log("error", `poll: ${error.message}`),
     });
-    this.#ports = new Ports(this.#poller, log, (port, received) => this.#packet(port, received));
+    this.#ports = new Ports(this.#poller, log, (port, received) => this.#reception.receive(port, received));
     this.#vmacs = new Vmacs(log);
     this.#groups = new Groups({
       log,
@@ -76,6 +73,10 @@ export class VrrpRuntime {
       blocking: (instance) => this.#blocking(instance),
       trackers: (config) => this.#trackers.states(config.trackers, (name) => this.#ports.link(name)),
     });
+    this.#prober = new VipProber(
+      { poller: this.#poller, link: (name) => this.#ports.link(name), instances: () => this.#instances },
+      monotonicUs(),
+    );
     this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
     this.#poller.add(this.#monitor.fd, () => this.#monitor.drain());
     this.#suspended = boottimeUs() - monotonicUs();
@@ -149,12 +150,12 @@ export class VrrpRuntime {
       instances: this.#instances,
       ports: this.#ports,
       log: this.#log,
-      outranked: this.#outranked,
+      outranked: this.#reception.outranked,
       blocked: (instance: Instance) => this.#blocking(instance).length > 0,
       mates: (instance: Instance) => this.#groups.withMates(instance),
     };
     const resuming = takeStock(restart, now);
-    this.#outranked.clear();
+    this.#reception.outranked.clear();
     return resuming;
   }
 
@@ -200,44 +201,6 @@ export class VrrpRuntime {
     }
   }
 
-  #packet(port: InterfacePort, received: Received): void {
-    const find = (vrid: number, family: number) =>
-      this.#instances.find(
-        ({ config }) =>
-          config.vrid === vrid && config.family === family && listeningInterfaces(config).includes(port.name),
-      );
-    let instance: Instance | undefined;
-    const lookup = (vrid: number, family: number): Local | undefined => {
-      instance = find(vrid, family);
-      if (!instance) return undefined;
-      const ownAddress = port.sourceFor(instance.config);
-      const { lastMaster } = instance;
-      return {
-        config: instance.config,
-        ...(ownAddress === undefined ? {} : { ownAddress }),
-        ...(lastMaster === undefined ? {} : { lastMaster }),
-      };
-    };
-    const sequences = () => instance?.sequences ?? {};
-    const context = {
-      lookup,
-      realTime: us(Date.now() * 1_000),
-      get sequences() {
-        return sequences();
-      },
-    };
-    const result = admit(received, context);
-    if (!result.ok) {
-      const { reason } = result.error;
-      if (instance) instance.drop(result.error);
-      else this.#strayDrops[reason] = (this.#strayDrops[reason] ?? 0) + 1;
-      return;
-    }
-    if (!instance) return;
-    if (instance.state === "INIT" && instance.outranked(result.value.advert)) this.#outranked.add(instance);
-    instance.hear(result.value, monotonicUs());
-  }
-
   #networkEvent(event: NetworkEvent): void {
     if (event.kind === "address-removed") this.#vanished.push(event.address);
     // Our own leases are renewed every second: reading everything again for each would make adverts late.
@@ -265,6 +228,7 @@ export class VrrpRuntime {
       if (deadline !== undefined && deadline <= now) instance.tick(now);
     }
     this.#groups.settle(now);
+    this.#prober.tick(now);
     if (now >= this.#pulseAt) this.#pulse(now);
     this.#schedule();
   }
@@ -328,7 +292,7 @@ export class VrrpRuntime {
 
   #pulse(now: Microseconds): void {
     this.#pulseAt = us(now + this.#pulseEvery);
-    this.#send({ type: "pulse", at: now, instances: this.#instances.map((instance) => instance.pulse()) });
+    this.#send({ type: "pulse", at: now, instances: this.#instances.map((instance) => instance.pulse(now)) });
   }
 
   status(): VrrpStatus {
@@ -336,12 +300,12 @@ export class VrrpRuntime {
     return {
       instances: this.#instances.map((instance) => instance.status(now)),
       groups: this.#groups.status(now),
-      strayDrops: { ...this.#strayDrops },
+      strayDrops: { ...this.#reception.strayDrops },
     };
   }
 
   #schedule(): void {
-    let next: number = this.#pulseAt;
+    let next: number = Math.min(this.#pulseAt, this.#prober.deadline);
     for (const { deadline } of this.#instances)
       if (deadline !== undefined && deadline < next) next = deadline;
     this.#poller.setDeadline(us(next));
@@ -362,6 +326,7 @@ export class VrrpRuntime {
     const now = monotonicUs();
     for (const instance of this.#instances) instance.handle({ kind: "shutdown", reason }, now);
     this.#pulse(now);
+    this.#prober.close();
     this.#vmacs.close();
     this.#promotion.restore(this.#log);
     this.#poller.stop();
