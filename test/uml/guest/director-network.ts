@@ -35,7 +35,7 @@ vrrp_instance:
     interface: eth0
     virtual_router_id: 51
     priority: 255
-    advert_int: 0.5
+    advert_int: 1
     virtual_ipaddress: [ ${NAT}/24, ${DR}/24, ${TUN}/24 ]
   BACK:
     version: 3
@@ -43,7 +43,7 @@ vrrp_instance:
     interface: eth1
     virtual_router_id: 52
     priority: 100
-    advert_int: 0.5
+    advert_int: 1
     virtual_ipaddress: [ ${INNER}/24 ]
 virtual_server:
   ${NAT} 80:
