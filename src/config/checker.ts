@@ -1,75 +1,61 @@
 /** Checker blocks of a real server -> CheckerConfig; values come down from service, real server, checker. */
-import { type Milliseconds, ms } from "../units.ts";
 import { describe, readBlock, repeated } from "./block.ts";
+import {
+  type CheckOptions,
+  type ConnectKeys,
+  common,
+  inherit,
+  sourceOf,
+  type Target,
+  tlsOf,
+} from "./checker-common.ts";
+import { readHttp } from "./checker-http.ts";
+import { CHECKER_TYPES, type CheckerType } from "./checker-keys.ts";
+import { readExternal, readFile, readMisc } from "./checker-local.ts";
 import type { Context } from "./context.ts";
-import type { CheckerCommon, CheckerConfig, HttpUrlConfig } from "./model.ts";
+import type { CheckerConfig, SmtpHost } from "./model.ts";
 import { child, isBare, isMap, isScalar, type MapNode, type Ref } from "./nodes.ts";
+import { defined } from "./optional.ts";
+import { at, inside, refuse } from "./place.ts";
 import { schemas } from "./schema.ts";
-import { parseStatusCodes } from "./values.ts";
 
-/** Options that services, real servers and checkers all take. Times in microseconds. */
-export interface CheckOptions {
-  readonly delay_loop?: number | undefined;
-  readonly connect_timeout?: number | undefined;
-  readonly retry?: number | undefined;
-  readonly delay_before_retry?: number | undefined;
-  readonly warmup?: number | undefined;
-  readonly alpha?: boolean | undefined;
-  readonly virtualhost?: string | undefined;
-}
+export { type CheckOptions, inherit, type Target } from "./checker-common.ts";
 
-/** The real server a checker belongs to. */
-export interface Target {
-  readonly serviceKey: string;
-  readonly serverKey: string;
-  readonly address: string;
-  readonly port: number;
-}
-
-interface CheckerKeys extends CheckOptions {
-  readonly connect_ip?: string | undefined;
-  readonly connect_port?: number | undefined;
-  readonly bindto?: string | undefined;
-}
-
-/** Nearest first wins. */
-export function inherit(outer: CheckOptions, inner: CheckOptions): CheckOptions {
-  return {
-    delay_loop: inner.delay_loop ?? outer.delay_loop,
-    connect_timeout: inner.connect_timeout ?? outer.connect_timeout,
-    retry: inner.retry ?? outer.retry,
-    delay_before_retry: inner.delay_before_retry ?? outer.delay_before_retry,
-    warmup: inner.warmup ?? outer.warmup,
-    alpha: inner.alpha ?? outer.alpha,
-    virtualhost: inner.virtualhost ?? outer.virtualhost,
-  };
-}
-
-const toMs = (micros: number): Milliseconds => ms(micros / 1000);
-
-function common(
+type Read = (
   id: string,
-  keys: CheckerKeys,
-  options: CheckOptions,
+  block: Ref<MapNode>,
+  outer: CheckOptions,
   target: Target,
-  delayBeforeRetry: number,
-): CheckerCommon {
-  const delayLoop = options.delay_loop ?? 60_000_000;
-  return {
-    id,
-    serviceKey: target.serviceKey,
-    serverKey: target.serverKey,
-    connectIp: keys.connect_ip ?? target.address,
-    connectPort: keys.connect_port ?? target.port,
-    ...(keys.bindto === undefined ? {} : { bindTo: keys.bindto }),
-    connectTimeout: toMs(options.connect_timeout ?? 5_000_000),
-    delayLoop: toMs(delayLoop),
-    warmup: toMs(options.warmup ?? delayLoop),
-    retry: options.retry ?? 1,
-    delayBeforeRetry: toMs(options.delay_before_retry ?? delayBeforeRetry),
-    alpha: options.alpha ?? false,
-  };
-}
+  context: Context,
+) => CheckerConfig | undefined;
+
+/** Those that may stand as a bare word. */
+const BARE: ReadonlySet<CheckerType> = new Set([
+  "TCP_CHECK",
+  "SMTP_CHECK",
+  "DNS_CHECK",
+  "UDP_CHECK",
+  "PING_CHECK",
+  "GRPC_CHECK",
+  "EXTERNAL",
+]);
+
+const READERS: Readonly<Record<CheckerType, Read>> = {
+  TCP_CHECK: readTcp,
+  HTTP_GET: (...args) => readHttp("HTTP_GET", ...args),
+  SSL_GET: (...args) => readHttp("SSL_GET", ...args),
+  SMTP_CHECK: readSmtp,
+  DNS_CHECK: readDns,
+  UDP_CHECK: readUdp,
+  PING_CHECK: readPing,
+  MISC_CHECK: readMisc,
+  FILE_CHECK: readFile,
+  GRPC_CHECK: readGrpc,
+  EXTERNAL: readExternal,
+};
+const PORTLESS: ReadonlySet<string> = new Set(["PING_CHECK", "MISC_CHECK", "FILE_CHECK", "EXTERNAL"]);
+
+const isType = (key: string): key is CheckerType => (CHECKER_TYPES as readonly string[]).includes(key);
 
 export function readCheckers(
   server: Ref<MapNode>,
@@ -80,130 +66,152 @@ export function readCheckers(
   const out: CheckerConfig[] = [];
   // In the file's order: it numbers the checkers and is the order status shows them in.
   for (const { key } of server.node.entries) {
-    if (key !== "TCP_CHECK" && key !== "HTTP_GET") continue;
-    const blocks = repeated(child(server, key)!);
-    for (const [index, block] of blocks.entries()) {
+    if (!isType(key)) continue;
+    for (const [index, block] of repeated(child(server, key)!).entries()) {
       const id = `${target.serviceKey} -> ${target.serverKey} ${key} #${index + 1}`;
-      const checker =
-        key === "TCP_CHECK"
-          ? readTcp(id, block, outer, target, context)
-          : readHttp(id, block, outer, target, context);
+      const checker = readOne(key, id, block, outer, target, context);
       if (checker === undefined) continue;
-      if (checker.connectPort === 0)
-        context.problems.error({
-          offset: block.at,
-          message: `${key} has no port: the real server's port is 0`,
-          hint: "give connect_port",
-          via: block.via,
-        });
+      checkPlaces(checker, block, context);
       out.push(checker);
     }
   }
   return out;
 }
 
-function readTcp(
+const EMPTY: MapNode = { kind: "map", offset: 0, entries: [], flat: {}, size: 0 };
+
+function readOne(
+  type: CheckerType,
   id: string,
   block: Ref,
   outer: CheckOptions,
   target: Target,
   context: Context,
 ): CheckerConfig | undefined {
-  if (isBare(block)) return { type: "TCP_CHECK", ...common(id, {}, outer, target, 1_000_000) };
-  if (!isMap(block)) return notABlock("TCP_CHECK", block, context);
+  const asMap: Ref<MapNode> | undefined = isMap(block)
+    ? block
+    : isBare(block) && BARE.has(type)
+      ? { ...block, node: EMPTY }
+      : undefined;
+  if (asMap === undefined)
+    return refuse(inside(block), context, `${type} is a block, not ${describe(block.node)}`);
+  return READERS[type](id, asMap, outer, target, context);
+}
+
+function checkPlaces(checker: CheckerConfig, block: Ref, context: Context): void {
+  const hosts: readonly SmtpHost[] = checker.type === "SMTP_CHECK" ? checker.hosts : [checker];
+  for (const { connectIp, connectPort, bindTo, bindIf } of hosts) {
+    const where = { offset: block.at, via: block.via };
+    if (connectPort === 0 && !PORTLESS.has(checker.type))
+      refuse(where, context, `${checker.type} has no port: the real server's port is 0`, "give connect_port");
+    if (bindTo !== undefined && bindTo.includes(":") !== connectIp.includes(":"))
+      refuse(
+        where,
+        context,
+        `bindto ${bindTo} and the address to check, ${connectIp}, are not of one family`,
+      );
+    const linkLocal = [bindTo, connectIp].find((address) => /^fe[89ab]/.test(address ?? ""));
+    if (linkLocal !== undefined && bindIf === undefined)
+      refuse(where, context, `${linkLocal} is link-local: which interface?`, "give bind_if");
+  }
+}
+
+function readTcp(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
   const keys = readBlock(block, schemas().tcp, context.problems);
-  return keys && { type: "TCP_CHECK", ...common(id, keys, inherit(outer, keys), target, 1_000_000) };
-}
-
-function readHttp(
-  id: string,
-  block: Ref,
-  outer: CheckOptions,
-  target: Target,
-  context: Context,
-): CheckerConfig | undefined {
-  if (!isMap(block)) return notABlock("HTTP_GET", block, context);
-  const keys = readBlock(block, schemas().http, context.problems);
-  const url = child(block, "url");
-  if (url === undefined) {
-    // With other keys unreadable, the schema did not get as far as naming the missing one.
-    if (keys !== undefined)
-      context.problems.error({
-        offset: block.at,
-        message: "HTTP_GET needs url",
-        hint: "url: [ { path: /, status_code: 200 } ]",
-        via: block.via,
-      });
-    return undefined;
-  }
-  const options = keys === undefined ? outer : inherit(outer, keys);
-  const urls = repeated(url).map((item) => readUrl(item, options.virtualhost, context));
-  if (urls.length === 0)
-    context.problems.error({ offset: url.at, message: "url: at least one is needed", via: url.via });
   if (keys === undefined) return undefined;
-  const httpProtocol = keys.http_protocol ?? "1.0";
-  if (httpProtocol === "1.0C") {
-    const place = child(block, "http_protocol")!;
-    context.problems.error({
-      offset: place.node.offset,
-      message: "http_protocol 1.0C is not supported by this version of vipward yet",
-      hint: "use 1.0 or 1.1",
-      via: place.via,
-    });
-    return undefined;
-  }
-  const complete = urls.filter((one) => one !== undefined);
-  return { type: "HTTP_GET", ...common(id, keys, options, target, 3_000_000), urls: complete, httpProtocol };
+  const base = common(id, keys, inherit(outer, keys), target);
+  return defined({ type: "TCP_CHECK" as const, ...base, send: keys.send, expect: keys.expect });
 }
 
-function readUrl(item: Ref, virtualhost: string | undefined, context: Context): HttpUrlConfig | undefined {
-  if (!isMap(item)) {
-    context.problems.error({
-      offset: item.node.offset,
-      message: `url is a block, not ${describe(item.node)}`,
-      hint: "{ path: /, status_code: 200 }",
-      via: item.via,
-    });
-    return undefined;
-  }
-  const keys = readBlock(item, schemas().url, context.problems);
-  const statusRef = child(item, "status_code");
-  const statusCodes = statusRef === undefined ? [[200, 299] as const] : readStatusCodes(statusRef, context);
-  if (keys !== undefined && !keys.path.startsWith("/")) {
-    const place = child(item, "path")!;
-    context.problems.error({ offset: place.node.offset, message: "path must start with /", via: place.via });
-    return undefined;
-  }
-  if (keys === undefined || statusCodes === undefined) return undefined;
-  const host = keys.virtualhost ?? virtualhost;
-  return { path: keys.path, statusCodes, ...(host === undefined ? {} : { virtualhost: host }) };
+function readSmtp(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
+  const keys = readBlock(block, schemas().smtp, context.problems);
+  if (keys === undefined) return undefined;
+  const base = common(id, keys, inherit(outer, keys), target);
+  const host = child(block, "host");
+  const hosts = host === undefined ? [hostOf(keys, target)] : readHosts(host, target, context);
+  return defined({
+    type: "SMTP_CHECK" as const,
+    ...base,
+    heloName: keys.helo_name ?? context.options.hostname,
+    hosts,
+    starttls: keys.starttls === true ? tlsOf(keys, base.connectIp) : undefined,
+  });
 }
 
-function readStatusCodes(ref: Ref, context: Context): [number, number][] | undefined {
-  const out: [number, number][] = [];
+function readHosts(ref: Ref, target: Target, context: Context): SmtpHost[] {
+  const out: SmtpHost[] = [];
   for (const item of repeated(ref)) {
-    const ranges = isScalar(item)
-      ? parseStatusCodes(item.node.text)
-      : `takes codes, not ${describe(item.node)}`;
-    if (typeof ranges === "string") {
-      context.problems.error({
-        offset: item.node.offset,
-        message: `status_code: ${ranges}`,
-        hint: "200, 200-299, or several: 200-299 301",
-        via: item.via,
-      });
-      return undefined;
+    if (!isMap(item)) refuse(inside(item), context, "host is a block");
+    else {
+      const keys = readBlock(item, schemas().smtpHost, context.problems);
+      if (keys !== undefined) out.push(hostOf(keys, target));
     }
-    out.push(...ranges);
   }
+  if (out.length === 0) refuse(inside(ref), context, "host: at least one is needed");
   return out;
 }
 
-function notABlock(name: string, block: Ref, context: Context): undefined {
-  context.problems.error({
-    offset: block.node.offset,
-    message: `${name} is a block, not ${describe(block.node)}`,
-    via: block.via,
+const hostOf = (keys: ConnectKeys, target: Target): SmtpHost => ({
+  connectIp: keys.connect_ip?.address ?? target.address,
+  connectPort: keys.connect_port ?? target.port,
+  ...sourceOf(keys),
+});
+
+function readDns(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
+  const keys = readBlock(block, schemas().dns, context.problems);
+  if (keys === undefined) return undefined;
+  const defaults = { retry: 3, delayBeforeRetry: "delay_loop" } as const;
+  const answers = child(block, "expect");
+  const expect = answers && repeated(answers).map((item) => (isScalar(item) ? item.node.text.trim() : ""));
+  if (expect?.includes("")) return refuse(inside(answers!), context, "expect: an answer is text");
+  return defined({
+    type: "DNS_CHECK" as const,
+    ...common(id, keys, inherit(outer, keys), target, defaults),
+    queryType: keys.type ?? { name: "SOA", value: 6 },
+    queryName: keys.name ?? "",
+    expect,
   });
-  return undefined;
+}
+
+function readUdp(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
+  const keys = readBlock(block, schemas().udpCheck, context.problems);
+  if (keys === undefined) return undefined;
+  const { require_reply: pattern, min_reply_length: min = 0, max_reply_length: max = 255 } = keys;
+  if (min > max)
+    return refuse(
+      at(block, "min_reply_length"),
+      context,
+      `min_reply_length ${min} is above max_reply_length ${max}`,
+    );
+  return defined({
+    type: "UDP_CHECK" as const,
+    ...common(id, keys, inherit(outer, keys), target),
+    payload: keys.payload,
+    requireReply: pattern !== undefined,
+    replyPattern: pattern === "" ? undefined : pattern,
+    minReplyLength: min,
+    maxReplyLength: max,
+  });
+}
+
+function readPing(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
+  const keys = readBlock(block, schemas().pingCheck, context.problems);
+  if (keys === undefined) return undefined;
+  const base = common(id, keys, inherit(outer, keys), target, { portless: true });
+  return { type: "PING_CHECK" as const, ...base };
+}
+
+function readGrpc(id: string, block: Ref<MapNode>, outer: CheckOptions, target: Target, context: Context) {
+  const keys = readBlock(block, schemas().grpc, context.problems);
+  if (keys === undefined) return undefined;
+  const base = common(id, keys, inherit(outer, keys), target);
+  const name = keys.authority?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  const tls = tlsOf({ ...keys, sni_name: keys.sni_name ?? name }, base.connectIp);
+  return defined({
+    type: "GRPC_CHECK" as const,
+    ...base,
+    service: keys.service ?? "",
+    authority: keys.authority,
+    tls: keys.tls === true ? tls : undefined,
+  });
 }

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { readBlock } from "./block.ts";
+import { resolveFileChecks } from "./checker-local.ts";
 import type { Context, FileFacts, ParseOptions } from "./context.ts";
 import { serviceDigest } from "./delta.ts";
 import { readGlobal } from "./global.ts";
@@ -107,8 +108,9 @@ function readRoot(written: MapNode, context: Context): Config | undefined {
   const services = readServices(child(ref, "virtual_server"), context).map((service) => service.config);
   const servicesComplete = problems.errors === before;
   const vrrp = readVrrp(ref, { global, defaults, services, servicesComplete }, context);
+  const checked = resolveFileChecks(services, vrrp.trackFiles ?? [], context);
   if (problems.errors > 0) return undefined;
-  const config = { files: [resolve(problems.file)], global, services, ...vrrp };
+  const config = { files: [resolve(problems.file)], global, services: checked, ...vrrp };
   return freeze({ hash: hashOf(config), ...config });
 }
 

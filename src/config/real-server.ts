@@ -88,7 +88,8 @@ function readServer(
   const address = "message" in endpoint ? "" : endpoint.address;
   const port = "message" in endpoint ? from.port : (endpoint.port ?? from.port);
   const key = `${address}:${port}`;
-  const target = { serviceKey: from.serviceKey, serverKey: key, address, port };
+  const { serviceKey } = from;
+  const target = { serviceKey, serverKey: key, address, port, serviceDelayLoop: defaults.delay_loop };
   const checkers =
     map === undefined ? [] : readCheckers(map, inherit(defaults, keys ?? NO_KEYS), target, context);
   if (keys === undefined || address === "") return undefined;

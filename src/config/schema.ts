@@ -1,6 +1,7 @@
 /** The keys of every block, with their units and ranges. Built on first use: start-up time matters. */
+import { checkDefaults, checkerBlocks, checkerKeys } from "./checker-keys.ts";
 import { SCHEDULERS } from "./model.ts";
-import { block, bool, choice, count, duration, ipv4, nested, text, word } from "./scalar.ts";
+import { block, bool, choice, count, duration, nested, text, word } from "./scalar.ts";
 import { persistenceGranularity } from "./values.ts";
 import { globalVrrpKeys, vrrpBlocks } from "./vrrp/schema-vrrp.ts";
 
@@ -14,16 +15,6 @@ const seconds = (min: number, max: number, whenBare?: number) =>
     step: S,
     ...(whenBare === undefined ? {} : { whenBare: whenBare * S }),
   }).optional();
-
-/** What services, real servers and checkers hand down to each other. */
-const checkDefaults = () => ({
-  delay_loop: duration({ min: MS, step: MS }).optional(),
-  connect_timeout: duration({ min: MS, max: 3600 * S, step: MS }).optional(),
-  retry: count(0, 65535),
-  delay_before_retry: duration({ min: 0, step: MS }).optional(),
-  warmup: duration({ min: 0, step: MS }).optional(),
-  alpha: bool(),
-});
 
 const FORWARDING = ["NAT", "DR", "TUN", "FULLNAT"] as const;
 /** ipvsadm's words beside keepalived's. */
@@ -91,32 +82,7 @@ const serverBlock = () =>
     uthreshold: count(0, 2 ** 31 - 1),
     lthreshold: count(0, 2 ** 31 - 1),
     virtualhost: word("virtualhost").optional(),
-    TCP_CHECK: nested().optional(),
-    HTTP_GET: nested().optional(),
-  });
-
-const checkerCommon = () => ({
-  ...checkDefaults(),
-  connect_ip: ipv4().optional(),
-  connect_port: count(1, 65535),
-  bindto: ipv4().optional(),
-});
-
-const tcpBlock = () => block("TCP_CHECK", checkerCommon());
-
-const httpBlock = () =>
-  block("HTTP_GET", {
-    ...checkerCommon(),
-    url: nested(),
-    http_protocol: choice(["1.0", "1.0C", "1.1"]).optional(),
-    virtualhost: word("virtualhost").optional(),
-  });
-
-const urlBlock = () =>
-  block("url", {
-    path: word("path", 4096),
-    status_code: nested().optional(),
-    virtualhost: word("virtualhost").optional(),
+    ...checkerKeys(),
   });
 
 function build() {
@@ -126,9 +92,7 @@ function build() {
     ...vrrpBlocks(),
     service: serviceBlock(),
     server: serverBlock(),
-    tcp: tcpBlock(),
-    http: httpBlock(),
-    url: urlBlock(),
+    ...checkerBlocks(),
   };
 }
 

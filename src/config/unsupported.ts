@@ -9,8 +9,8 @@ fullnat_source notify_quorum_up notify_quorum_down`;
 const SERVER =
   "notify_up notify_down smtp_alert snmp_name ipip gue gre tun_type tun_port tun_flags max_connections drain maintenance";
 const CHECKERS =
-  "SSL_GET SMTP_CHECK DNS_CHECK UDP_CHECK PING_CHECK MISC_CHECK FILE_CHECK GRPC_CHECK BFD_CHECK EXTERNAL";
-const CHECK = "bind_port bind_if fwmark log_all_failures rise fall fall_timeout";
+  "TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK UDP_CHECK PING_CHECK MISC_CHECK FILE_CHECK GRPC_CHECK BFD_CHECK EXTERNAL";
+const CHECK = "rise fall fall_timeout";
 const words = (...texts: string[]): ReadonlySet<string> => new Set(texts.join(" ").split(/\s+/));
 
 const BLOCKS: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -34,14 +34,7 @@ vrrp_netlink_cmd_rcv_bufs vrrp_netlink_monitor_rcv_bufs lvs_netlink_cmd_rcv_bufs
 default_track_group admin_api metrics status_page`),
   vrrp_instance: words(VRRP),
   virtual_server: words(SERVICE, SERVER, CHECKERS, CHECK),
-  real_server: words(SERVICE, SERVER, CHECKERS),
-  TCP_CHECK: words(CHECK, "send expect"),
-  HTTP_GET: words(
-    CHECK,
-    "regex_options regex_stack tls_compliant enable_sni sni_name verify ca fast_recovery follow method",
-  ),
-  url: words(`digest sha256 regex regex_no_match regex_min_offset regex_max_offset regex_options regex_stack tls_compliant method headers
-enable_sni sni_name follow`),
+  real_server: words(SERVICE, SERVER, "BFD_CHECK"),
   vrrp_sync_group: words(
     "global_tracking sync_group_tracking_weight track_bfd track_src_ip notify_priority_changes smtp_alert",
   ),
