@@ -92,7 +92,8 @@ export type FromVrrp =
   | LogMessage
   | { readonly type: "hello" }
   | { readonly type: "configured"; readonly resumed: readonly string[] }
-  | { readonly type: "pulse"; readonly at: Microseconds; readonly instances: readonly InstancePulse[] }
+  /** Without `instances`: as told last. */
+  | { readonly type: "pulse"; readonly at: Microseconds; readonly instances?: readonly InstancePulse[] }
   | {
       readonly type: "transition";
       readonly instance: string;

@@ -3,18 +3,18 @@
  * a moment, or gives them up. It shares the raw sockets that the vrrp process inherited.
  */
 import type { Config, InstanceConfig } from "../../config/model.ts";
+import { openPacketSocket, sendMulticast6 } from "../../net/packet-socket.ts";
 import { closeFd, sendPacket } from "../../net/raw-socket.ts";
 import { sendPacket6 } from "../../net/raw-socket6.ts";
 import { type LinkInfo, RtNetlink } from "../../net/rtnetlink.ts";
 import { openUdpSocket, sendDatagram } from "../../net/udp-socket.ts";
 import { type Microseconds, seconds, us } from "../../units.ts";
-import { groupOf } from "../../vrrp/admit.ts";
 import { buildAdverts, type Outgoing, signs } from "../../vrrp/advert.ts";
 import { nextSequence } from "../../vrrp/sequence.ts";
 import { leaseSeconds } from "../../vrrp/timing.ts";
 import type { InheritedSocket, InstancePulse, Logger } from "../messages.ts";
-import { needKey, openSocket, type SocketNeed } from "../vrrp/interface-port.ts";
-import { listeningInterfaces, sendingInterface } from "../vrrp/ports.ts";
+import { needKey, openSocket, rawNeed, type SocketNeed } from "../vrrp/interface-port.ts";
+import { hearingInterfaces, sendingInterface } from "../vrrp/ports.ts";
 import { heldVips, leased, vipRequest } from "../vrrp/vip-set.ts";
 import { FIRST_INHERITED_FD } from "./child.ts";
 
@@ -82,9 +82,9 @@ export class StandIn {
     const wanted = new Map<string, WantedSocket>();
     for (const instance of config.instances) {
       if (instance.udp) continue;
-      const need: SocketNeed = { kind: "raw", family: instance.family, group: groupOf(instance) };
-      for (const name of listeningInterfaces(instance)) {
+      for (const name of hearingInterfaces(instance)) {
         const link = links.get(name);
+        const need = rawNeed(instance, name);
         if (link) wanted.set(`${name} ${needKey(need)}`, { link, need });
       }
     }
@@ -173,6 +173,7 @@ export class StandIn {
 
   #sendOne(config: InstanceConfig, source: string, link: LinkInfo, outgoing: Outgoing): void {
     const { bytes, destination, ttl } = outgoing;
+    if (config.family === 6 && link.name === config.vmac?.name) return sendFrame6(link, bytes, destination);
     const where = { interfaceName: link.name, interfaceIndex: link.index };
     const own = config.udp
       ? { fd: openUdpSocket({ ...where, address: source, port: config.udp.port }), temporary: true }
@@ -190,7 +191,7 @@ export class StandIn {
 
   /** A vmac has no socket here: one is made for the moment. */
   #rawFor(config: InstanceConfig, link: LinkInfo): { readonly fd: number; readonly temporary: boolean } {
-    const need: SocketNeed = { kind: "raw", family: config.family, group: groupOf(config) };
+    const need = rawNeed(config, link.name);
     const open = this.#sockets.find((socket) => sameSocket(socket, { link, need }));
     return open ? { fd: open.fd, temporary: false } : { fd: openSocket(need, link), temporary: true };
   }
@@ -199,5 +200,15 @@ export class StandIn {
     for (const socket of this.#sockets) closeFd(socket.fd);
     this.#sockets = [];
     this.#rtnetlink.close();
+  }
+}
+
+/** As the vrrp process sends through a vmac, which may have no address by now. */
+function sendFrame6(link: LinkInfo, packet: Uint8Array, group: string): void {
+  const fd = openPacketSocket(link.index);
+  try {
+    sendMulticast6(fd, link, packet, group);
+  } finally {
+    closeFd(fd);
   }
 }

@@ -46,6 +46,7 @@ export class VrrpGuard {
   #child: Child<ToVrrp, FromVrrp> | undefined;
   #configured = false;
   #pulses: readonly InstancePulse[] = [];
+  #lastPulse: Microseconds = us(0);
   #watch: NodeJS.Timeout | undefined;
   #owned: Owned[] = [];
   #standInUntil: Microseconds = us(0);
@@ -185,8 +186,11 @@ export class VrrpGuard {
 
   #message(message: FromVrrp): void {
     if (message.type === "pulse") {
-      this.#pulses = message.instances;
-      this.#options.onPulse(message.instances);
+      this.#lastPulse = message.at;
+      if (message.instances) {
+        this.#pulses = message.instances;
+        this.#options.onPulse(message.instances);
+      }
       this.#expectPulse(this.#lostAfter());
       return;
     }
@@ -221,9 +225,9 @@ export class VrrpGuard {
   /** It may be us who slept: pulses that are queued in the channel are read before deciding. */
   #pulseOverdue(): void {
     const child = this.#child;
-    const seen = this.#pulses;
+    const seen = this.#lastPulse;
     setTimeout(() => {
-      if (this.#stopping || child !== this.#child || !child?.alive || seen !== this.#pulses) return;
+      if (this.#stopping || child !== this.#child || !child?.alive || seen !== this.#lastPulse) return;
       this.#log("error", "the vrrp process does not answer; killing it");
       child.kill();
     }, 5);

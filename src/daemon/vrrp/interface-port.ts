@@ -3,7 +3,7 @@
  * announcements, the current link state and the address adverts are sent from.
  */
 import type { Family, InstanceConfig } from "../../config/model.ts";
-import { openPacketSocket, sendFrame } from "../../net/packet-socket.ts";
+import { openPacketSocket, sendFrame, sendMulticast6 } from "../../net/packet-socket.ts";
 import type { Poller } from "../../net/poller.ts";
 import { closeFd, openVrrpSocket, receivePacket, sendPacket } from "../../net/raw-socket.ts";
 import { openVrrpSocket6, receivePacket6, sendPacket6 } from "../../net/raw-socket6.ts";
@@ -18,7 +18,16 @@ import { encodeNaFrame } from "../../wire/ndp.ts";
 
 /** A socket an interface is to have, for as long as an instance needs it. */
 export type SocketNeed =
-  | { readonly kind: "raw"; readonly family: Family; readonly group: string }
+  | {
+      readonly kind: "raw";
+      readonly family: Family;
+      readonly group: string;
+      /**
+       * On a vmac: only frames that bear its own MAC, as those of its peers do. The kernel gives these to the
+       * macvlan alone; it gives it copies of all others too, which its parent has as well.
+       */
+      readonly ownMac?: true;
+    }
   | { readonly kind: "udp"; readonly family: Family; readonly address: string; readonly port: number };
 
 interface OpenSocket {
@@ -28,15 +37,22 @@ interface OpenSocket {
 
 /** What an instance needs on each of its interfaces; undefined while it has no address to bind to. */
 export function socketNeed(config: InstanceConfig, port: InterfacePort): SocketNeed | undefined {
-  if (!config.udp) return { kind: "raw", family: config.family, group: groupOf(config) };
+  if (!config.udp) return rawNeed(config, port.name);
   const address = port.sourceFor(config);
   return address === undefined
     ? undefined
     : { kind: "udp", family: config.family, address, port: config.udp.port };
 }
 
+export function rawNeed(config: InstanceConfig, name: string): SocketNeed & { readonly kind: "raw" } {
+  const need = { kind: "raw", family: config.family, group: groupOf(config) } as const;
+  return name === config.vmac?.name ? { ...need, ownMac: true } : need;
+}
+
 export const needKey = (need: SocketNeed): string =>
-  need.kind === "raw" ? `raw ${need.family} ${need.group}` : `udp ${need.address} ${need.port}`;
+  need.kind === "raw"
+    ? `raw ${need.family} ${need.group}${need.ownMac ? " own-mac" : ""}`
+    : `udp ${need.address} ${need.port}`;
 
 export class InterfacePort {
   readonly name: string;
@@ -130,7 +146,13 @@ export class InterfacePort {
     if (config.udp)
       sendDatagram(socket.fd, bytes, { address: destination, port: config.udp.port, interfaceIndex, ttl });
     else if (config.family === 4) sendPacket(socket.fd, bytes, destination);
+    else if (this.name === config.vmac?.name) this.#sendFrame6(bytes, destination);
     else sendPacket6(socket.fd, bytes, destination, link.index);
+  }
+
+  /** A vmac has no IPv6 address until we are master, and without one the kernel's routing refuses to send. */
+  #sendFrame6(packet: Uint8Array, group: string): void {
+    if (this.#packet !== undefined && this.#link) sendMulticast6(this.#packet, this.#link, packet, group);
   }
 
   /** One gratuitous ARP or unsolicited neighbour advertisement (RFC 5798 §6.4.2). Throws SystemError. */
@@ -161,9 +183,8 @@ export class InterfacePort {
 export function openSocket(need: SocketNeed, link: LinkInfo): number {
   const where = { interfaceIndex: link.index, interfaceName: link.name };
   if (need.kind === "udp") return openUdpSocket({ ...where, address: need.address, port: need.port });
-  return need.family === 4
-    ? openVrrpSocket({ ...where, group: need.group })
-    : openVrrpSocket6({ ...where, group: need.group });
+  const raw = { ...where, group: need.group, ...(need.ownMac ? { sourceMac: link.mac } : {}) };
+  return need.family === 4 ? openVrrpSocket(raw) : openVrrpSocket6(raw);
 }
 
 function receive(fd: number, need: SocketNeed): Received | undefined {

@@ -12,14 +12,17 @@ export const listeningInterfaces = (config: InstanceConfig): string[] => [
   ...(config.heartbeatInterfaces ?? []),
 ];
 
-/** Where adverts leave on the instance's own link: with a vmac, through it. */
+/** Where adverts leave on the instance's own link: with a vmac, through it (unicast has no use for it). */
 export const sendingInterface = (config: InstanceConfig): string =>
-  config.vmac && !config.vmac.xmitBase ? config.vmac.name : config.interface;
+  config.vmac && !config.vmac.xmitBase && !config.unicast ? config.vmac.name : config.interface;
+
+/** Where receive sockets are open: a vmac gets the frames of peers that have the same virtual MAC. */
+export const hearingInterfaces = (config: InstanceConfig): string[] =>
+  config.vmac ? [...listeningInterfaces(config), config.vmac.name] : listeningInterfaces(config);
 
 /** Every interface the instance has to do with. */
 export const usedInterfaces = (config: InstanceConfig): string[] => [
-  ...listeningInterfaces(config),
-  sendingInterface(config),
+  ...hearingInterfaces(config),
   ...[...config.vips, ...(config.excludedVips ?? [])].map((vip) => vip.dev),
 ];
 
@@ -54,7 +57,10 @@ export class Ports {
     const wanted = new Set(configs.flatMap(usedInterfaces));
     for (const name of wanted) {
       if (!this.#ports.has(name))
-        this.#ports.set(name, new InterfacePort(name, this.#poller, this.#onPacket));
+        this.#ports.set(
+          name,
+          new InterfacePort(name, this.#poller, (port, packet) => this.#heard(port, packet)),
+        );
     }
     for (const [name, port] of this.#ports) {
       if (wanted.has(name)) continue;
@@ -66,6 +72,12 @@ export class Ports {
     this.#inherited = [];
   }
 
+  /** What came through a vmac came over its parent. */
+  #heard(port: InterfacePort, received: Received): void {
+    const parent = this.#configs.find((config) => config.vmac?.name === port.name)?.interface;
+    this.#onPacket((parent && this.#ports.get(parent)) || port, received);
+  }
+
   #update(port: InterfacePort): void {
     const link = this.link(port.name);
     port.update(
@@ -74,7 +86,7 @@ export class Ports {
     );
     const needs: SocketNeed[] = [];
     for (const config of this.#configs) {
-      if (![...listeningInterfaces(config), sendingInterface(config)].includes(port.name)) continue;
+      if (!hearingInterfaces(config).includes(port.name)) continue;
       const need = socketNeed(config, port);
       if (need) needs.push(need);
     }

@@ -49,6 +49,8 @@ export class VrrpRuntime {
   #serviceAddresses: ReadonlySet<string> = new Set();
   #pulseEvery: Microseconds = us(250_000);
   #pulseAt: Microseconds = us(0);
+  #fullPulseAt: Microseconds = us(0);
+  #stateChanged = true;
   /** CLOCK_BOOTTIME runs while the machine is suspended, CLOCK_MONOTONIC does not. */
   #suspended = 0;
   #vipLease = true;
@@ -135,6 +137,7 @@ export class VrrpRuntime {
     );
     for (const { config, kept } of changed) kept?.vips.drop(config);
     this.#instances = plan.map(({ config, kept }) => kept ?? new Instance(config, this.#context(), now));
+    this.#reception.forgetIndex();
     this.#groups.configure(message.syncGroups, this.#instances, now);
     this.#tellTrackers(now);
     if (first) return this.#takeStock(message, now);
@@ -290,8 +293,13 @@ export class VrrpRuntime {
 
   // ---- reports --------------------------------------------------------------------------------
 
+  /** Says that this process lives, and often enough what it holds; all of it each time would cost a thousand instances dear. */
   #pulse(now: Microseconds): void {
     this.#pulseAt = us(now + this.#pulseEvery);
+    const full = this.#instances.length <= FEW || this.#stateChanged || now >= this.#fullPulseAt;
+    if (!full) return this.#send({ type: "pulse", at: now });
+    this.#stateChanged = false;
+    this.#fullPulseAt = us(now + 1_000_000);
     this.#send({ type: "pulse", at: now, instances: this.#instances.map((instance) => instance.pulse(now)) });
   }
 
@@ -343,7 +351,10 @@ export class VrrpRuntime {
       log: this.#log,
       send: (message) => {
         // The supervisor stands in for the state it last heard of: a changed one is told at once.
-        if (message.type === "transition") runtime.#pulseAt = us(0);
+        if (message.type === "transition") {
+          runtime.#pulseAt = us(0);
+          runtime.#stateChanged = true;
+        }
         runtime.#send(message);
       },
       get vipLease() {
@@ -353,5 +364,8 @@ export class VrrpRuntime {
     };
   }
 }
+
+/** So many instances are told whole with every pulse. */
+const FEW = 64;
 
 const identity = (config: InstanceConfig): string => `${config.interface} ${config.family} ${config.vrid}`;

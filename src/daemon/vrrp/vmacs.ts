@@ -1,27 +1,33 @@
 /** use_vmac: the macvlans of the running configuration and what they need of their parents. */
 import type { InstanceConfig } from "../../config/model.ts";
-import { createVmac, deleteVmac } from "../../net/macvlan.ts";
+import { createVmac, deleteVmac, VMAC_ALIAS } from "../../net/macvlan.ts";
 import type { LinkInfo } from "../../net/rtnetlink.ts";
-import { interfaceSysctl, readSysctl, writeSysctl } from "../../net/sysctl.ts";
+import { interfaceSysctl, readSysctl, type SysctlName, writeSysctl } from "../../net/sysctl.ts";
 import { formatMac, virtualRouterMac } from "../../wire/arp.ts";
 import type { Logger } from "../messages.ts";
+
+/**
+ * Case 38: the parent must neither answer ARP for addresses on the macvlan, nor name one of them as the
+ * sender when it asks (which hosts learn from): both would give away its own MAC.
+ */
+const PARENT_SETTINGS = { arp_ignore: "1", arp_announce: "2" } as const;
 
 export class Vmacs {
   readonly #log: Logger;
   readonly #made = new Set<string>();
-  /** arp_ignore of parents as it was before us. */
-  readonly #arpIgnore = new Map<string, string>();
+  /** Parents seen to, and what their settings were before us. */
+  readonly #parents = new Map<string, [SysctlName, string][]>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** Makes what is missing and removes what is no longer wanted; true when links changed. */
+  /** Makes what is missing and removes what is no longer wanted, or left by a killed run; true when links changed. */
   apply(configs: readonly InstanceConfig[], links: readonly LinkInfo[]): boolean {
     const wanted = configs.filter((config) => config.vmac);
     const names = new Set(wanted.map((config) => config.vmac?.name));
     let changed = false;
-    for (const name of this.#made) {
+    for (const { name } of links.filter(isOurs)) {
       if (names.has(name)) continue;
       this.#delete(name);
       changed = true;
@@ -37,10 +43,15 @@ export class Vmacs {
     this.#quietParent(config.interface);
     const mac = virtualRouterMac(config.vrid, config.family);
     const there = links.find((link) => link.name === name);
+    if (there && there.kind !== "macvlan") {
+      this.#log("error", `(${config.name}) use_vmac: ${name} exists and is no macvlan; choose another name`);
+      return false;
+    }
     this.#made.add(name);
     // One that a killed run left is as good as new, and may hold VIPs that are to be resumed.
     if (
-      there?.kind === "macvlan" &&
+      there &&
+      isOurs(there) &&
       there.parent === parent.index &&
       formatMac(there.mac) === formatMac(mac) &&
       there.up
@@ -56,19 +67,37 @@ export class Vmacs {
     }
   }
 
-  /** Otherwise the parent, too, would answer ARP for addresses on the macvlan, with its own MAC (case 38). */
   #quietParent(parent: string): void {
-    if (this.#arpIgnore.has(parent)) return;
-    const name = interfaceSysctl(4, parent, "arp_ignore");
-    try {
-      const before = readSysctl(name);
-      this.#arpIgnore.set(parent, before);
-      if (before === "0") writeSysctl(name, "1");
-    } catch (error) {
-      this.#log("warn", `cannot set arp_ignore on ${parent}; it may answer for VIPs with its own MAC`, {
-        error: (error as Error).message,
-      });
+    if (this.#parents.has(parent)) return;
+    const before: [SysctlName, string][] = [];
+    this.#parents.set(parent, before);
+    for (const [parameter, value] of Object.entries(PARENT_SETTINGS)) {
+      const name = interfaceSysctl(4, parent, parameter);
+      try {
+        const now = readSysctl(name);
+        if (Number(now) >= Number(value)) continue;
+        writeSysctl(name, value);
+        before.push([name, now]);
+      } catch (error) {
+        this.#log("warn", `cannot set ${parameter} on ${parent}; it may answer for VIPs with its own MAC`, {
+          error: (error as Error).message,
+        });
+      }
     }
+    this.#warnOfReversePath();
+  }
+
+  /** Strict reverse path filtering counts for every interface, and a macvlan has no route to its senders. */
+  #warnOfReversePath(): void {
+    try {
+      if (readSysctl(interfaceSysctl(4, "all", "rp_filter")) !== "1") return;
+    } catch {
+      return;
+    }
+    this.#log(
+      "warn",
+      "net.ipv4.conf.all.rp_filter is 1: the kernel drops what arrives on a vmac, adverts and traffic; set it to 0 or 2",
+    );
   }
 
   #delete(name: string): void {
@@ -82,13 +111,15 @@ export class Vmacs {
 
   close(): void {
     for (const name of [...this.#made]) this.#delete(name);
-    for (const [parent, before] of this.#arpIgnore) {
+    for (const [name, before] of [...this.#parents.values()].flat()) {
       try {
-        writeSysctl(interfaceSysctl(4, parent, "arp_ignore"), before);
+        writeSysctl(name, before);
       } catch {
         // The interface is gone, and its setting with it.
       }
     }
-    this.#arpIgnore.clear();
+    this.#parents.clear();
   }
 }
+
+const isOurs = (link: LinkInfo): boolean => link.kind === "macvlan" && link.alias === VMAC_ALIAS;
