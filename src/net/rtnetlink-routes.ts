@@ -75,6 +75,40 @@ export class RtNetlinkRoutes {
     );
   }
 
+  /** Adds it only where it is missing; true when it was. A route that is there causes no notification. */
+  restoreRoute(route: RouteConfig, indexOf: (dev: string) => number | undefined): boolean {
+    return this.#missing(() =>
+      this.#requester.request(
+        RTM_NEWROUTE,
+        NLM_F_CREATE | NLM_F_EXCL,
+        routePayload(route, indexOf),
+        `restore the route ${describeRoute(route)}`,
+      ),
+    );
+  }
+
+  /** The same for a rule. */
+  restoreRule(rule: RuleConfig): boolean {
+    return this.#missing(() =>
+      this.#requester.request(
+        RTM_NEWRULE,
+        NLM_F_CREATE | NLM_F_EXCL,
+        rulePayload(rule),
+        `restore the rule ${describeRule(rule)}`,
+      ),
+    );
+  }
+
+  #missing(add: () => void): boolean {
+    try {
+      add();
+      return true;
+    } catch (error) {
+      if ((error as SystemError).code === "EEXIST") return false;
+      throw error;
+    }
+  }
+
   /** A route that is gone already is no error. */
   deleteRoute(route: RouteConfig, indexOf: (dev: string) => number | undefined): void {
     this.#ignoring(["ESRCH", "ENODEV"], () =>

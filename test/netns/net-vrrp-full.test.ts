@@ -110,6 +110,19 @@ describe("virtual routes and rules", () => {
     });
   });
 
+  it("restores a route and a rule only where they are missing, and says whether they were", () => {
+    const config = route({ via: "192.0.2.12", metric: 51 });
+    const rule: RuleConfig = { family: 4, priority: 78, from: "192.0.2.0/24", table: 1000 };
+    withRoutes((routes) => {
+      expect(routes.restoreRoute(config, () => eth0(net.a))).toBe(true);
+      expect(routes.restoreRoute(config, () => eth0(net.a))).toBe(false);
+      expect(routes.restoreRule(rule)).toBe(true);
+      expect(routes.restoreRule(rule)).toBe(false);
+      routes.deleteRoute(config, () => eth0(net.a));
+      routes.deleteRule(rule);
+    });
+  });
+
   it("names the route in an error", () => {
     withRoutes((routes) => {
       expect(() => routes.addRoute(route({ via: "203.0.113.1" }), () => undefined)).toThrow(

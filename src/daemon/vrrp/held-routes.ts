@@ -5,6 +5,7 @@
  */
 import type { InstanceConfig, RouteConfig, RuleConfig, VipConfig } from "../../config/model.ts";
 import { type AddressInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
+import { describeRoute, describeRule } from "../../net/rtnetlink-routes.ts";
 import { addressBytes, addressText } from "../../wire/address.ts";
 import type { VipContext } from "./vip-set.ts";
 
@@ -34,6 +35,24 @@ export class HeldRoutes {
       this.#attempt(() => {
         routes.addRule(rule);
         this.#rules.set(JSON.stringify(rule), rule);
+      });
+    }
+  }
+
+  /** Puts back what somebody else deleted; looked at rather than heard of, since a router's table may be large and busy. */
+  restore(): void {
+    const { routes, indexOf, log } = this.#context;
+    const { name } = this.#config;
+    const told = (what: string) =>
+      log("warn", `(${name}) restored ${what}, deleted by somebody else`, { instance: name });
+    for (const route of this.#routes.values()) {
+      this.#attempt(() => {
+        if (routes.restoreRoute(route, indexOf)) told(`the route ${describeRoute(route)}`);
+      });
+    }
+    for (const rule of this.#rules.values()) {
+      this.#attempt(() => {
+        if (routes.restoreRule(rule)) told(`the rule ${describeRule(rule)}`);
       });
     }
   }

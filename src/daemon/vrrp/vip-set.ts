@@ -37,6 +37,7 @@ export class VipSet {
   readonly #preexisting = new Set<string>();
   readonly #present = new Set<string>();
   #renewedAt: Microseconds = us(0);
+  #routesSeenAt: Microseconds = us(0);
 
   constructor(config: InstanceConfig, context: VipContext) {
     this.#config = config;
@@ -76,9 +77,12 @@ export class VipSet {
     return failed;
   }
 
-  /** Renews the leases, at most once a second: each renewal is a notification to every listener. */
+  /** With each advert: renews the leases, at most once a second, since each is a notification to every listener. */
   renew(now: Microseconds): void {
     if (this.#context.vipLease && now - this.#renewedAt >= RENEW_EVERY) this.#putAll(now);
+    if (now - this.#routesSeenAt < LOOK_AT_ROUTES_EVERY) return;
+    this.#routesSeenAt = now;
+    this.#routes.restore();
   }
 
   #putAll(now: Microseconds): number {
@@ -203,4 +207,5 @@ export const vipIdentity = (vip: VipConfig): string =>
 
 /** A little under a second, so that 1 s adverts renew each time in spite of jitter. */
 const RENEW_EVERY = 900_000;
+const LOOK_AT_ROUTES_EVERY = 2_000_000;
 const GONE = new Set(["EADDRNOTAVAIL", "ENODEV", "ENOENT"]);
