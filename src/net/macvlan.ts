@@ -13,6 +13,7 @@ const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_LINK = 5;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_MACVLAN_MODE = 1;
@@ -20,6 +21,9 @@ const IFLA_MACVLAN_MODE = 1;
 const MACVLAN_MODE_PRIVATE = 1;
 /** No link-local address from the MAC: two directors would get the same one (conformance case 43). */
 const IN6_ADDR_GEN_MODE_NONE = "1";
+
+/** Marks the macvlans that are ours (`ip link` shows "alias vipward"): a later run removes what a killed one left. */
+export const VMAC_ALIAS = "vipward";
 
 export interface VmacRequest {
   readonly name: string;
@@ -41,7 +45,7 @@ export function createVmac(request: VmacRequest): void {
       requester.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, create(request), `create ${request.name}`);
     }
     configure(request);
-    requester.request(RTM_NEWLINK, 0, byName(request.name, IFF_UP), `bring ${request.name} up`);
+    requester.request(RTM_NEWLINK, 0, upWithAlias(request.name), `bring ${request.name} up`);
   } finally {
     socket.close();
   }
@@ -86,6 +90,14 @@ function create({ name, parent, mac }: VmacRequest) {
         data.push(IFLA_MACVLAN_MODE, putU32(MACVLAN_MODE_PRIVATE));
       });
     });
+  };
+}
+
+/** The alias in a message of its own: creation ignores it. */
+function upWithAlias(name: string) {
+  return (out: AttrStream): void => {
+    byName(name, IFF_UP)(out);
+    out.push(IFLA_IFALIAS, Buffer.from(VMAC_ALIAS));
   };
 }
 

@@ -1,4 +1,5 @@
 /** AF_PACKET sockets: Ethernet frames (gratuitous ARP, unsolicited NA, conflict probes). */
+import { addressBytes } from "../wire/address.ts";
 import { putI32, putU16, putU16Network } from "./bytes.ts";
 import { check } from "./errors.ts";
 import { libc } from "./libc.ts";
@@ -47,6 +48,21 @@ export function sendFrame(fd: number, ifindex: number, frame: Uint8Array): void 
     "sendto",
     `send a frame on interface ${ifindex}`,
   );
+}
+
+/** Sends a whole IPv6 packet to a group (RFC 2464 §7), past the kernel's routing. Throws SystemError. */
+export function sendMulticast6(
+  fd: number,
+  { index, mac }: { readonly index: number; readonly mac: Uint8Array },
+  packet: Uint8Array,
+  group: string,
+): void {
+  const frame = new Uint8Array(14 + packet.length);
+  frame.set([0x33, 0x33, ...addressBytes(group, 6).subarray(12)]);
+  frame.set(mac, 6);
+  frame.set([ETH_P_IPV6 >> 8, ETH_P_IPV6 & 0xff], 12);
+  frame.set(packet, 14);
+  sendFrame(fd, index, frame);
 }
 
 /** The next frame as a copy, ours included; undefined when none is queued. Throws SystemError (ENETDOWN). */

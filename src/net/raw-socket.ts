@@ -15,6 +15,7 @@ import {
   type BpfInstruction,
   DROP_ALL,
   discardQueued,
+  fromMac,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   prioritise,
@@ -55,6 +56,8 @@ export interface VrrpSocketOptions {
   readonly interfaceName: string;
   /** "224.0.0.18" (RFC 5798 5.1.1.2). Unicast VRRP arrives on the same socket. */
   readonly group: string;
+  /** Only frames of this Ethernet address. */
+  readonly sourceMac?: Uint8Array;
 }
 
 /** A non-blocking descriptor of protocol 112 bound to one interface; the caller closes it with closeFd(). */
@@ -65,7 +68,7 @@ export function openVrrpSocket(options: VrrpSocketOptions): number {
     "socket",
     `open a raw VRRP socket ${where}`,
   );
-  return configureOrClose(fd, () => {
+  const configure = () => {
     setOption(fd, IPPROTO_IP, IP_HDRINCL, int32(1), `send whole IP packets ${where}`);
     bindToInterface(fd, options.interfaceName);
     setOption(fd, IPPROTO_IP, IP_MULTICAST_LOOP, int32(0), `switch off multicast loopback ${where}`);
@@ -86,21 +89,26 @@ export function openVrrpSocket(options: VrrpSocketOptions): number {
       mreqn(options.group, options.interfaceIndex),
       `join ${options.group} ${where}`,
     );
-  });
+  };
+  return configureOrClose(fd, configure, options.sourceMac && fromMac(options.sourceMac));
 }
 
 /**
  * Between socket() and SO_BINDTODEVICE packets of other interfaces can arrive: nothing is let in
  * until all is set, and what slipped in before that is thrown away.
  */
-export function configureOrClose(fd: number, configure: () => void): number {
+export function configureOrClose(
+  fd: number,
+  configure: () => void,
+  filter: readonly BpfInstruction[] = DROP_LOOPED,
+): number {
   try {
     attachFilter(fd, DROP_ALL, "attach a packet filter");
     configure();
     prioritise(fd);
     setReceiveBuffer(fd, RECEIVE_BUFFER);
     discardQueued(fd);
-    attachFilter(fd, DROP_LOOPED, "attach a packet filter");
+    attachFilter(fd, filter, "attach a packet filter");
     return fd;
   } catch (error) {
     libc().close(fd);

@@ -10,6 +10,7 @@ import { bindToInterface, configureOrClose } from "./raw-socket.ts";
 import { ancillaryInt, receiveMessage } from "./receive-message.ts";
 import {
   AF_INET6,
+  fromMac,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   SOCK_CLOEXEC,
@@ -37,6 +38,8 @@ export interface VrrpSocket6Options {
   readonly interfaceName: string;
   /** "ff02::12" (RFC 5798 5.1.2.2). */
   readonly group: string;
+  /** Only frames of this Ethernet address. */
+  readonly sourceMac?: Uint8Array;
 }
 
 export interface Packet6 {
@@ -55,7 +58,7 @@ export function openVrrpSocket6(options: VrrpSocket6Options): number {
     "socket",
     `open a raw IPv6 VRRP socket ${where}`,
   );
-  return configureOrClose(fd, () => {
+  const configure = () => {
     const set = (option: number, value: Uint8Array, what: string) =>
       setOption(fd, IPPROTO_IPV6, option, value, `${what} ${where}`);
     bindToInterface(fd, options.interfaceName);
@@ -67,7 +70,8 @@ export function openVrrpSocket6(options: VrrpSocket6Options): number {
     set(IPV6_RECVPKTINFO, int32(1), "learn the destination of packets");
     set(IPV6_RECVHOPLIMIT, int32(1), "learn the hop limit of packets");
     set(IPV6_JOIN_GROUP, ipv6Mreq(options.group, options.interfaceIndex), `join ${options.group}`);
-  });
+  };
+  return configureOrClose(fd, configure, options.sourceMac && fromMac(options.sourceMac));
 }
 
 /** Joins a further group on the socket, such as a VIP's solicited-node group. Throws SystemError. */

@@ -28,6 +28,7 @@ const IFLA_MTU = 4;
 const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
+const IFLA_IFALIAS = 20;
 const IFLA_INFO_KIND = 1;
 const IFLA_EXT_MASK = 29;
 const RTEXT_FILTER_SKIP_STATS = 8;
@@ -60,6 +61,8 @@ export interface LinkInfo {
   readonly parent?: number;
   /** Index of the bridge or bond it belongs to. */
   readonly master?: number;
+  /** `ip link set alias`: tells macvlans of ours from others'. */
+  readonly alias?: string;
 }
 
 export interface AddressInfo {
@@ -127,12 +130,13 @@ export function parseLink(data: Buffer): LinkInfo | undefined {
     running: (flags & IFF_RUNNING) !== 0,
     mtu: 0,
   };
-  const optional: { kind?: string; parent?: number; master?: number } = {};
+  const optional: { kind?: string; parent?: number; master?: number; alias?: string } = {};
   parseAttributes(data.subarray(16), ({ type, data: value }) => {
     if (type === IFLA_ADDRESS) link.mac = new Uint8Array(value);
     else if (type === IFLA_IFNAME) link.name = getString(value);
     else if (type === IFLA_MTU) link.mtu = getU32(value, 0);
     else if (type === IFLA_LINK) optional.parent = getI32(value, 0);
+    else if (type === IFLA_IFALIAS) optional.alias = getString(value);
     else if (type === IFLA_MASTER) optional.master = getI32(value, 0);
     else if (type === IFLA_LINKINFO) {
       parseAttributes(value, (info) => {

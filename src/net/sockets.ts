@@ -71,6 +71,22 @@ export function attachFilter(fd: number, program: readonly BpfInstruction[], wha
   setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, fprog, what);
 }
 
+/** linux/filter.h SKF_LL_OFF: the link-layer header, which a raw IP socket's filter can still see. */
+const LINK_LAYER = 0xffe00000;
+
+/** Only Ethernet frames of this sender. */
+export const fromMac = (mac: Uint8Array): readonly BpfInstruction[] => {
+  const view = new DataView(mac.buffer, mac.byteOffset, 6);
+  return [
+    [0x20, 0, 0, LINK_LAYER + 6],
+    [0x15, 0, 3, view.getUint32(0)],
+    [0x28, 0, 0, LINK_LAYER + 10],
+    [0x15, 0, 1, view.getUint16(4)],
+    [0x06, 0, 0, 0xffffffff],
+    [0x06, 0, 0, 0],
+  ];
+};
+
 export const DROP_ALL: readonly BpfInstruction[] = [[0x06, 0, 0, 0]];
 
 /** 64 KiB: no IP packet is longer. Shared, since every read here is synchronous. */
