@@ -2,7 +2,7 @@
  * 4,000 services with 4 servers each, in a real kernel: from the start of the process to the complete table,
  * and a reload that changes one weight, beside the packaged keepalived in the same kernel.
  *
- * That kernel is a user-mode one: system calls and process starts cost about ten times a machine's, for both.
+ * Medians are judged; the best run tells more where the machine is busy. That kernel is a user-mode one: system calls and process starts cost about ten times a machine's, for both.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,7 +53,10 @@ function report({ vipward, keepalived }: TableFigures): void {
   ) => {
     const [ours, theirs] = [median(vipward.map(value)), median(keepalived.map(value))];
     const verdict = aim === undefined ? "" : target(ours, aim.limit(theirs), aim.text);
-    return [name, show(ours), show(theirs), ratio(ours, theirs), verdict];
+    const best = [vipward, keepalived].map((program) => Math.min(...program.map(value)));
+    const [ownBest = 0, theirBest = 0] = best;
+    const bests = [...best.map(show), ratio(ownBest, theirBest)];
+    return [name, show(ours), show(theirs), ratio(ours, theirs), ...bests, verdict];
   };
   const own = { limit: (theirs: number) => theirs, text: "at most keepalived's" };
   const cold = median(keepalived.map((run) => run.complete));
@@ -68,6 +71,12 @@ function report({ vipward, keepalived }: TableFigures): void {
     const limit = { limit: () => MEMORY_KIB, text: "at most 250 MB" };
     rows.push(row("memory, shared pages once", (run) => run.pss ?? 0, megabytes, limit));
   }
-  const title = `${services} services x 4 servers, medians of ${runs} runs and ${reloads} reloads each`;
-  print(table(title, ["", "vipward", "keepalived", "ratio", "target"], rows));
+  const title = `${services} services x 4 servers, medians (and best) of ${runs} runs, ${reloads} reloads each`;
+  print(
+    table(
+      title,
+      ["", "vipward", "keepalived", "ratio", "best: vipward", "keepalived", "ratio", "target"],
+      rows,
+    ),
+  );
 }
