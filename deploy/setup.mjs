@@ -19,6 +19,7 @@ const SETUP_TIME_LIMIT_MS = 10 * 60_000;
 
 /** Debian and Ubuntu package -> a command that proves it is there. */
 export const PACKAGES = {
+  "busybox-static": "busybox",
   curl: "curl",
   ipvsadm: "ipvsadm",
   iproute2: "ip",

@@ -22,7 +22,7 @@ const NETNS_PACKAGES = [
   "curl",
   "kmod",
 ];
-const UML_PACKAGES = [...NETNS_PACKAGES, "ipvsadm", "user-mode-linux"];
+const UML_PACKAGES = [...NETNS_PACKAGES, "busybox-static", "ipvsadm", "user-mode-linux"];
 /** The packages make a stage one that needs root. `aimMs` is what the project promises; beyond it, a word. */
 const STAGES = {
   lint: { limitMs: 2 * MINUTE_MS },
