@@ -61,7 +61,9 @@ async function start(
   }
   run.onEnd(() => void udp.close().catch(() => undefined));
   if (run.ended) return;
-  udp.socket.connect(connectPort, connectIp, () => {
+  // Node passes a failed connect to this callback instead of emitting it, which its types don't know.
+  udp.socket.connect(connectPort, connectIp, (...[failure]: unknown[]) => {
+    if (failure instanceof Error) run.fail(udpFailure(failure));
     if (run.ended) return;
     udp.socket.send(payload, (error) => {
       if (error !== null) run.fail(udpFailure(error));

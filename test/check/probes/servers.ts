@@ -1,6 +1,8 @@
 /** Real servers on loopback for the probe tests: hostile ones on node:net, an honest one on node:http. */
-import { readdirSync } from "node:fs";
+import { createSocket, type RemoteInfo } from "node:dgram";
+import { readdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { afterEach } from "vitest";
 
 type Cleanup = () => void | Promise<void>;
@@ -52,6 +54,33 @@ export function onRequest(socket: Socket, callback: (head: string) => void): voi
     head += chunk.toString("latin1");
     if (!complete && head.includes("\r\n\r\n")) callback(head);
   });
+}
+
+/** test/vectors/tls: certificate and key in one file. */
+export const pem = (name: string): string =>
+  new URL(`../../vectors/tls/${name}.pem`, import.meta.url).pathname;
+
+/** The server's side of TLS on a connection, with a certificate of test/vectors/tls. */
+export function tlsServer(socket: Socket, name: string, options: object = {}): TLSSocket {
+  const file = readFileSync(pem(name));
+  const secured = new TLSSocket(socket, { isServer: true, key: file, cert: file, ...options });
+  secured.on("error", () => undefined);
+  return secured;
+}
+
+/** A UDP server; `onMessage` answers with `reply`. Returns its port. */
+export async function listenUdp(
+  onMessage: (message: Buffer, reply: (answer: Uint8Array) => void, from: RemoteInfo) => void,
+): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.on("message", (message, from) =>
+    onMessage(message, (answer) => socket.send(answer, from.port, from.address), from),
+  );
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  onCleanup(() => {
+    socket.close();
+  });
+  return socket.address().port;
 }
 
 /** A port nobody listens on. */
