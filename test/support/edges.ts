@@ -140,6 +140,12 @@ export class Edges {
     return (await this.lab.exec(this.node(role), ["ip", ...words.split(" ")], { check })).stdout;
   }
 
+  /** A further interface, up and with a carrier, that leads nowhere. */
+  async addLink(role: EdgeRole, dev: string): Promise<void> {
+    await this.ip(role, `link add name ${dev} type veth peer name ${dev}-end`);
+    for (const end of [`${dev}-end`, dev]) await this.ip(role, `link set dev ${end} up`);
+  }
+
   /** Addresses without prefix length. */
   async addresses(role: EdgeRole, dev = "eth0"): Promise<string[]> {
     return (await this.lab.addresses(this.node(role), dev)).map((entry) => entry.split("/")[0] ?? "");
