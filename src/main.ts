@@ -81,6 +81,12 @@ function program(done: (status: Promise<number>) => void): Command {
     (options) => done(import("./cli/reload.ts").then(({ reloadCommand }) => reloadCommand(options))),
   );
 
+  // For the help only: main() takes this command before commander, which would read ipvsadm's options.
+  vipward
+    .command("ipvs")
+    .description("the kernel's IPVS table with ipvsadm's own command line: ipvs -Ln, ipvs -A ...")
+    .argument("[words...]", "what ipvsadm(8) takes");
+
   vipward
     .command("demo")
     .description("two directors, two web servers and a client on this machine, failing over before your eyes")
@@ -97,6 +103,7 @@ function program(done: (status: Promise<number>) => void): Command {
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (argv[2] === "ipvs") return (await import("./cli/ipvs.ts")).ipvsCommand(argv.slice(3));
   let status: Promise<number> | undefined;
   try {
     program((command) => {
