@@ -218,18 +218,20 @@ export type ToLvs =
   /** `remove` takes our services out of the table; otherwise the table is left as it is. */
   | { readonly type: "stop"; readonly remove: boolean };
 
+export interface QuorumChange {
+  readonly service: ServiceKey;
+  readonly up: boolean;
+  readonly detail: string;
+}
+
 export type FromLvs =
   | LogMessage
   | { readonly type: "hello" }
   | { readonly type: "pulse" }
   /** First complete table, or why there cannot be one. `fatal` ends a starting daemon. */
   | { readonly type: "table"; readonly services: ServicesState; readonly fatal?: string }
-  | {
-      readonly type: "quorum";
-      readonly service: ServiceKey;
-      readonly up: boolean;
-      readonly detail: string;
-    }
+  /** All services whose quorum was gained or lost in one turn; at the start that is every one. */
+  | { readonly type: "quorum"; readonly changes: readonly QuorumChange[] }
   /** The configuration just sent is in the table, as far as the dataplane accepts it. */
   | { readonly type: "applied" }
   | {

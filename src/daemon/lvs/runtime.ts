@@ -16,7 +16,7 @@ import { describeOperation } from "../../lvs/diff.ts";
 import { formatServiceEvent } from "../../lvs/service-events.ts";
 import { type ServiceEvent, type ServiceState, stepService } from "../../lvs/service-state.ts";
 import type { ServiceKey } from "../../lvs/table.ts";
-import type { FromLvs, Logger, LvsStatus, ToLvs } from "../messages.ts";
+import type { FromLvs, Logger, LvsStatus, QuorumChange, ToLvs } from "../messages.ts";
 import { openDataplane } from "./open-dataplane.ts";
 import { lvsStatus } from "./status.ts";
 
@@ -40,6 +40,8 @@ export class LvsRuntime {
   #saveTimer: NodeJS.Timeout | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #wanting: NodeJS.Immediate | undefined;
+  readonly #quorums: QuorumChange[] = [];
+  #telling: NodeJS.Immediate | undefined;
   #stopping = false;
 
   constructor(send: (message: FromLvs) => void, log: Logger, fdLimit: number) {
@@ -143,7 +145,11 @@ export class LvsRuntime {
   /** For track_virtual_server. A sorry server serves, but a director that has real ones serves better. */
   #tellQuorum({ key, quorum }: ServiceConfig, state: ServiceState): void {
     const detail = `live weight ${state.liveWeight}, quorum ${quorum}`;
-    this.#send({ type: "quorum", service: key, up: state.quorum === "up", detail });
+    this.#quorums.push({ service: key, up: state.quorum === "up", detail });
+    this.#telling ??= setImmediate(() => {
+      this.#telling = undefined;
+      this.#send({ type: "quorum", changes: this.#quorums.splice(0) });
+    });
   }
 
   #tell(event: ServiceEvent, service: ServiceConfig): void {
@@ -223,6 +229,7 @@ export class LvsRuntime {
     clearTimeout(this.#saveTimer);
     clearTimeout(this.#retryTimer);
     clearImmediate(this.#wanting);
+    clearImmediate(this.#telling);
     await this.#engine.stop();
     await this.#reconciler?.stop({ remove });
     await this.#dataplane?.close();

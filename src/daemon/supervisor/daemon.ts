@@ -169,8 +169,8 @@ export class Daemon {
     if (message.type === "saved")
       this.#save(this.#options.paths.lvsState, { checks: message.checks, owned: message.owned });
     if (message.type === "quorum") {
-      const { service, up, detail } = message;
-      this.#trackers.tell({ kind: "virtual_server", name: service, good: up, detail });
+      for (const { service, up, detail } of message.changes)
+        this.#trackers.tell({ kind: "virtual_server", name: service, good: up, detail });
     }
     if (message.type === "table") this.#table(message.services, message.fatal);
   }

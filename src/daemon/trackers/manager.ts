@@ -16,6 +16,8 @@ export class TrackerManager {
   readonly #log: Logger;
   readonly #running = new Map<string, Tracker>();
   readonly #last = new Map<string, TrackerUpdate>();
+  /** Names of track_virtual_server. */
+  #services: ReadonlySet<string> = new Set();
 
   constructor(sink: TrackerSink, log: Logger) {
     this.#sink = sink;
@@ -24,16 +26,31 @@ export class TrackerManager {
 
   /** What every tracker said last, for a vrrp process that has just been started. */
   last(): TrackerUpdate[] {
-    return [...this.#last.values()];
+    return [...this.#last.values()].filter((update) => this.#matters(update));
   }
 
   /** Passes an observation on, and keeps it. */
   tell(update: TrackerUpdate): void {
     this.#last.set(`${update.kind} ${update.name}`, update);
-    this.#sink(update);
+    if (this.#matters(update)) this.#sink(update);
+  }
+
+  /** Every service reports, thousands perhaps: the real-time process hears only of those that are tracked. */
+  #matters({ kind, name }: TrackerUpdate): boolean {
+    return kind !== "virtual_server" || this.#services.has(name);
+  }
+
+  #trackServices(config: Config): void {
+    const before = this.#services;
+    this.#services = trackedServices(config);
+    for (const name of this.#services) {
+      const last = before.has(name) ? undefined : this.#last.get(`virtual_server ${name}`);
+      if (last) this.#sink(last);
+    }
   }
 
   apply(config: Config): void {
+    this.#trackServices(config);
     const wanted = this.#wanted(config);
     for (const [key, tracker] of this.#running) {
       if (wanted.has(key)) continue;
@@ -91,6 +108,12 @@ export class TrackerManager {
     for (const tracker of this.#running.values()) tracker.stop();
     this.#running.clear();
   }
+}
+
+function trackedServices(config: Config): Set<string> {
+  const users = [...config.instances, ...(config.syncGroups ?? [])];
+  const refs = users.flatMap(({ trackers }) => trackers ?? []);
+  return new Set(refs.filter(({ kind }) => kind === "virtual_server").map(({ name }) => name));
 }
 
 /** Its own user, else script_user. Throws when there is no such user. */
