@@ -34,11 +34,14 @@ export function nextSequence(
   const clock = fromClock(realTime);
   if (last === undefined || compareSequences(clock, last) > 0) return clock;
   const ahead = sequenceTime(last) - realTime;
-  if (replay.antiReplay === "time" && ahead > replay.timeWindow) return clock;
+  if (replay.antiReplay === "time" && ahead > replay.timeWindow + TRAVEL) return clock;
   return last.rest < 0xffff_ffff
     ? { seconds: last.seconds, rest: last.rest + 1 }
     : { seconds: (last.seconds + 1) >>> 0, rest: 0 };
 }
+
+/** While a packet travels the receiver's clock moves on; it must agree that `last` lies beyond the window. */
+const TRAVEL = 250_000;
 
 function fromClock(realTime: Microseconds): Sequence {
   const seconds = Math.floor(realTime / 1_000_000);

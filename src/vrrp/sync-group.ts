@@ -19,6 +19,9 @@
  * 6. keeps the returned `group`, and reports `transition` (notify scripts of the group) when there is one.
  *
  * An operator's failover goes to one member as "release"; the others follow by settleGroup().
+ * Members of one director should have one priority, another than the other directors': where routers of equal
+ * rank are ordered differently on different links, two groups that start in the same instant can push each
+ * other back more than once (keepalived's too).
  * A member added to a group that is MASTER (reload) joins it when its own timer is over; until it has heard a
  * master elsewhere it does not pull the others back.
  */

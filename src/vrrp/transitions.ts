@@ -82,8 +82,10 @@ export function enter(
   const { notBefore } = kept(state, now);
   if (notBefore === undefined && !config.grouped) return becomeMaster(state, now, config, ownerReason);
   const waiting = becomeBackup(state, now, config, reason);
-  const backup = waiting.state as Backup;
-  return { ...waiting, state: { ...backup, downAt: notBefore ?? now } };
+  // No listening first: it waits for the start-up delay, or only for its sync group.
+  const claim =
+    notBefore === undefined ? { wish: { since: now, reason: ownerReason } } : { downAt: notBefore };
+  return { ...waiting, state: { ...(waiting.state as Backup), ...claim } };
 }
 
 /** An operator's failover. Priority 0 as in a shutdown, but we listen, to take back what nobody takes. */
