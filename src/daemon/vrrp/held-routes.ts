@@ -63,6 +63,14 @@ export class HeldRoutes {
     for (const key of [...this.#routes.keys()]) this.#removeRoute(key);
   }
 
+  /** At start, of an instance that does not go on as master: what a killed run may have left. Only ours (rtm_protocol). */
+  reclaim(): void {
+    const { routes, indexOf } = this.#context;
+    for (const rule of this.#config.virtualRules ?? []) this.#attempt(() => routes.deleteRule(rule));
+    for (const route of this.#wantedRoutes(this.#config))
+      this.#attempt(() => routes.deleteRoute(route, indexOf));
+  }
+
   drop(next: InstanceConfig): void {
     const rules = new Set((next.virtualRules ?? []).map((rule) => JSON.stringify(rule)));
     const routes = new Set(this.#wantedRoutes(next).map((route) => JSON.stringify(route)));

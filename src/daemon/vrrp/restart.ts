@@ -39,7 +39,10 @@ export function takeStock(restart: Restart, now: Microseconds): Instance[] {
     }
   }
   ports.read();
-  for (const instance of instances) instance.vips.survey(ports.addresses, ours);
+  for (const instance of instances) {
+    instance.vips.survey(ports.addresses, ours);
+    if (!resuming.includes(instance)) instance.vips.reclaimRoutes();
+  }
   return resuming;
 }
 

@@ -110,6 +110,11 @@ export class VipSet {
     return request && lease !== undefined ? leased(request, vip, lease) : request;
   }
 
+  /** Routes and rules have no lease: removes those of a killed run. */
+  reclaimRoutes(): void {
+    this.#routes.reclaim();
+  }
+
   /** The reverse of add: what needs the addresses goes first. */
   remove(): void {
     this.#routes.remove();
