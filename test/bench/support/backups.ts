@@ -16,7 +16,9 @@ export interface Subject {
 }
 
 const CHECKS_PER_SECOND = 500;
-const CHECK_EVERY_MS = 100;
+const CHECK_EVERY_MS = 200;
+/** The interval runs from the end of a check: a third more, so that a busy machine makes 500 too. */
+const SPARE = 4 / 3;
 const WEB_PORT = 8080;
 
 export const SUBJECTS: readonly Subject[] = [
@@ -24,7 +26,7 @@ export const SUBJECTS: readonly Subject[] = [
   {
     name: `vipward, ${CHECKS_PER_SECOND} HTTP checks/s`,
     start: (lab, ns, election) =>
-      startVipward(lab, ns, election, (CHECKS_PER_SECOND * CHECK_EVERY_MS) / 1000),
+      startVipward(lab, ns, election, Math.round((SPARE * CHECKS_PER_SECOND * CHECK_EVERY_MS) / 1000)),
   },
   { name: "keepalived, idle", start: startKeepalived },
 ];
