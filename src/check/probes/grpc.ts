@@ -62,7 +62,6 @@ function ask(run: ProbeRun, cfg: GrpcCheckConfig, transport: Duplex): void {
       maxSessionMemory: 1,
       settings: { enablePush: false, initialWindowSize: 65_535, maxHeaderListSize: 16_384 },
     });
-    run.onEnd((ok) => (ok ? session.close() : undefined));
     run.onEnd(() => session.destroy());
     session.on("error", (error) => run.fail(http2Failure(error)));
     session.on("goaway", (code) =>
@@ -105,6 +104,8 @@ function readAnswer(run: ProbeRun, cfg: GrpcCheckConfig, stream: ClientHttp2Stre
     else chunks.push(chunk);
   });
   stream.on("end", () => {
+    if (status === undefined || stream.aborted)
+      return run.fail({ reason: "closed-early", detail: "connection closed before the answer was complete" });
     const failure = judge(cfg, status, grpc, Buffer.concat(chunks));
     if (failure === undefined) run.pass("SERVING");
     else run.fail(failure);
@@ -113,11 +114,11 @@ function readAnswer(run: ProbeRun, cfg: GrpcCheckConfig, stream: ClientHttp2Stre
 
 function judge(
   cfg: GrpcCheckConfig,
-  status: number | undefined,
+  status: number,
   grpc: IncomingHttpHeaders,
   body: Uint8Array,
 ): Failure | undefined {
-  if (status !== 200) return { reason: "bad-status", detail: `HTTP status ${status ?? "missing"}` };
+  if (status !== 200) return { reason: "bad-status", detail: `HTTP status ${status}` };
   const code = String(grpc["grpc-status"] ?? "missing");
   if (code === GRPC_NOT_FOUND)
     return { reason: "not-serving", detail: `no service ${JSON.stringify(cfg.service)} (NOT_FOUND)` };

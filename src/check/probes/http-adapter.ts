@@ -75,6 +75,7 @@ function run(exchange: Exchange, config: InternalAxiosRequestConfig): AxiosPromi
       settled = true;
       clearTimeout(timer);
       signal?.removeEventListener("abort", cancel);
+      // TLS first: the other way round Node 20 crashes when this is called from TLS (segmentation fault).
       secured?.destroy();
       socket?.destroy();
       if (failure === undefined) resolve(response(reader, config));

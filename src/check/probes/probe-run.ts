@@ -44,7 +44,11 @@ export class ProbeRun {
     if (!this.#ended) this.#timer = setTimeout(() => this.fail(late()), timeout);
   }
 
-  /** Runs when the run ends, at once when it has. */
+  /**
+   * Runs when the run ends, at once when it has; the last one added is the first to run. What lies on top is then
+   * closed before what it lies on: a TCP socket destroyed under its TLS socket, from a callback of TLS, makes
+   * Node 20 crash (segmentation fault).
+   */
   onEnd(cleanup: (passed: boolean) => void): void {
     if (this.#ended) cleanup(false);
     else this.#cleanups.push(cleanup);
@@ -66,7 +70,7 @@ export class ProbeRun {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#cancel);
-    for (const cleanup of this.#cleanups) cleanup(result.ok);
+    for (const cleanup of this.#cleanups.reverse()) cleanup(result.ok);
     this.#resolve(result);
   }
 }
