@@ -141,22 +141,30 @@ function judgeProbe(
   { address, macs, own }: Sighting & { kind: "probe" },
   { state, config }: ConflictContext,
 ): Judgement {
-  const mine = new Set(own.map((mac) => mac.toLowerCase()));
-  const answers = [...new Set(macs.map((mac) => mac.toLowerCase()))];
-  const others = answers.filter((mac) => !mine.has(mac));
-  // One other is the master, while we are not.
-  const wrong = state.state === "MASTER" ? others.length > 0 : answers.length > 1;
-  if (!wrong) {
+  const wrong = wrongAnswers(macs, own, state);
+  if (wrong.length === 0) {
     return {
       findings: [],
       refuted: (conflict) => conflict.kind === "duplicate-address" && conflict.subject === address,
     };
   }
-  const who = state.state === "MASTER" ? `${others.join(", ")}, not only by us` : answers.join(" and ");
-  const text = `${address} is answered by ${who}: an owner that did not give it up, or a stranger`;
+  const who = state.state === "MASTER" ? `${wrong.join(", ")}, not only by us` : wrong.join(" and ");
+  const text = `${address} is answered by ${who}: an owner that did not give it up or whose advertisements do not reach us, or a stranger`;
   const lasts = us(Math.max(PROBE_LASTS, silence(config, config.advertInterval)));
   // Twice, because the routers of a handover may both answer for a moment.
   return finding({ kind: "duplicate-address", subject: address, text, needs: 2, apart: 1, lasts });
+}
+
+/** MACs that answered for a VIP though they should not: another's while we are master, else any beside the master's. */
+export function wrongAnswers(
+  macs: readonly string[],
+  own: readonly string[],
+  { state }: InstanceState,
+): readonly string[] {
+  const answers = [...new Set(macs.map((mac) => mac.toLowerCase()))];
+  if (state !== "MASTER") return answers.length > 1 ? answers : [];
+  const mine = new Set(own.map((mac) => mac.toLowerCase()));
+  return answers.filter((mac) => !mine.has(mac));
 }
 
 const PROBE_LASTS = 30_000_000;

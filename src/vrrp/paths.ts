@@ -22,7 +22,11 @@ interface HeardRouter {
   readonly path: string;
   readonly source: string;
   readonly priority: number;
+  /** Heard without a longer pause from `since` to `at`, with this priority. */
+  readonly since: Microseconds;
   readonly at: Microseconds;
+  /** Whether the machine had it: only then is another one a copy. */
+  readonly delivered: boolean;
   /** What it is called on the primary path, once both were heard together. */
   readonly alias?: string;
 }
@@ -65,9 +69,14 @@ export function hearOnPath(
   const copies = paths.routers.filter((router) => router.path !== path && isCopy(router, advert, now));
   const before = paths.routers.find((router) => router.path === path && router.source === source);
   // On the primary path a router has its own name; elsewhere that of the copy heard there.
-  const named = copies.find((router) => router.path === primary)?.source;
-  const alias = path === primary ? undefined : (named ?? before?.alias);
-  const entry = { path, source, priority, at: now, ...(alias === undefined ? {} : { alias }) };
+  const original = copies.find((router) => router.path === primary)?.source;
+  const alias = path === primary ? undefined : (original ?? before?.alias);
+  const goesOn = before?.priority === priority && now - before.at < silence(advert, config);
+  const since = goesOn ? before.since : now;
+  const copy = copies.some((router) => router.delivered);
+  const deliver = matters(paths, heard, { copy, since }, now, state, config);
+  const named = alias === undefined ? {} : { alias };
+  const entry = { path, source, priority, since, at: now, delivered: deliver, ...named };
   const others = paths.routers
     .filter((router) => router !== before)
     // The copy came first: from now on it is known by its name here.
@@ -75,7 +84,7 @@ export function hearOnPath(
   return {
     paths: { routers: [...others.slice(-(MAX_ROUTERS - 1)), entry] },
     identity: alias ?? source,
-    deliver: matters(paths, heard, copies.length > 0, now, state, config),
+    deliver,
   };
 }
 
@@ -84,10 +93,13 @@ function isCopy(router: HeardRouter, advert: Advert, now: Microseconds): boolean
   return router.priority === advert.priority && now - router.at < advert.interval / 2;
 }
 
+const silence = (advert: Advert, config: MachineConfig): Microseconds =>
+  masterDownInterval(config, config.priority, advert.interval);
+
 function matters(
   paths: Paths,
   { path, primary, advert, ownAddress }: OnPath,
-  copy: boolean,
+  { copy, since }: { readonly copy: boolean; readonly since: Microseconds },
   now: Microseconds,
   state: InstanceState,
   config: MachineConfig,
@@ -95,12 +107,15 @@ function matters(
   // A backup's timer is set anew by each copy, which does no harm and keeps it right when one path is late.
   if (state.state !== "MASTER") return true;
   if (path !== primary && advert.priority === config.priority) {
-    const silence = masterDownInterval(config, config.priority, advert.interval);
     const decided = paths.routers.some(
-      (router) => router.path === primary && router.priority === advert.priority && now - router.at < silence,
+      (router) =>
+        router.path === primary &&
+        router.priority === advert.priority &&
+        now - router.at < silence(advert, config),
     );
-    // Addresses are compared on one path only: two answers could differ.
-    if (decided) return false;
+    // Addresses are compared on one path only: two answers could differ. The copy on the primary path may
+    // be just behind, so this one counts only when none has come by the next advertisement.
+    if (decided || now - since < advert.interval / 2) return false;
   }
   // A copy of a loser would be answered twice, one of priority 0 too; a better router must be heard.
   return !copy || (advert.priority > 0 && rank(advert, ownAddress, config) > 0);
@@ -111,9 +126,9 @@ export function silentPaths(
   paths: Paths,
   all: readonly string[],
   now: Microseconds,
-  silence: Microseconds,
+  silentFor: Microseconds,
 ): string[] {
-  const alive = new Set(paths.routers.filter(({ at }) => now - at < silence).map(({ path }) => path));
+  const alive = new Set(paths.routers.filter(({ at }) => now - at < silentFor).map(({ path }) => path));
   return alive.size === 0 ? [] : all.filter((path) => !alive.has(path));
 }
 

@@ -45,6 +45,9 @@ function makeWorld(random: Random, step: typeof realStep, logging: boolean) {
   const base = version === 2 ? 1_000_000 * random.between(1, 2) : random.pick(INTERVALS);
   const signed = version === 3 && random.chance(0.15);
   const links = random.chance(0.15) ? 2 : 1;
+  const heartbeat = links === 1 && random.chance(0.2);
+  // On the second path the addresses may be ordered the other way round.
+  const reversed = random.chance(0.5);
   // v2 routers must agree on the interval (case 12).
   const mixed = version === 3 && random.chance(0.2);
   const delay = Math.max(1, Math.floor(base / random.between(20, 2_000)));
@@ -79,6 +82,7 @@ function makeWorld(random: Random, step: typeof realStep, logging: boolean) {
         name: `${"abcde"[director]}${links > 1 ? link + 1 : ""}`,
         address: `192.0.${link + 2}.${10 + director}`,
         ...{ director, link, config: own, clock },
+        ...(heartbeat ? { heartbeat: `198.51.100.${reversed ? 90 - director : 10 + director}` } : {}),
       })),
     );
   }

@@ -15,6 +15,7 @@ import {
   nextDeadline,
   type step as realStep,
 } from "../../src/vrrp/machine.ts";
+import { hearOnPath, noPaths } from "../../src/vrrp/paths.ts";
 import { nextSequence, rememberSequence, type SequenceMemory } from "../../src/vrrp/sequence.ts";
 import { leaseSeconds } from "../../src/vrrp/timing.ts";
 import type { Sequence } from "../../src/wire/hmac.ts";
@@ -26,7 +27,7 @@ export interface Surroundings {
   /** Microseconds; every router's clocks are offsets of it. */
   now: number;
   readonly step: typeof realStep;
-  send(from: Router, bytes: Uint8Array): void;
+  send(from: Router, bytes: Uint8Array, path: number): void;
   /** Its state may have changed: its sync group is to be looked at. */
   touched(router: Router): void;
   /** Only called while a transcript is written. */
@@ -42,7 +43,12 @@ export interface RouterIdentity {
   readonly config: MachineConfig;
   /** Of the monotonic clock. */
   readonly clock: number;
+  /** Address on a second path (heartbeat_interfaces) that carries the same adverts. */
+  readonly heartbeat?: string;
 }
+
+/** The number of that path; the first one is the router's own link. */
+export const HEARTBEAT = 7;
 
 const NOTHING: readonly Fault[] = [];
 
@@ -58,7 +64,7 @@ export class Router {
   /** Own faults, as the process sees them; in a sync group they reach the machine through it. */
   faults: readonly Fault[] = NOTHING;
   /** Packets that arrived while the process did not read. */
-  inbox: Uint8Array[] = [];
+  inbox: { readonly bytes: Uint8Array; readonly path: number }[] = [];
   /** End of the lease of the VIP in the kernel; past = it does not have it. */
   vipUntil = -1;
   /** Error of the real-time clock. */
@@ -66,7 +72,8 @@ export class Router {
   lastAdvertAt = Number.NEGATIVE_INFINITY;
   #sequence: Sequence | undefined;
   /** Unsigned packets differ by their priority only. */
-  readonly #packets = new Map<number, Uint8Array>();
+  readonly #packets = new Map<string, Uint8Array>();
+  #paths = noPaths;
   #sequences: SequenceMemory = {};
   readonly #lease: number;
   readonly #lookup: (vrid: number) => Local | undefined;
@@ -98,6 +105,7 @@ export class Router {
     this.inbox = [];
     this.state = initialState(this.#monotonic());
     this.#sequences = {};
+    this.#paths = noPaths;
     // A start takes away what an earlier run left behind, unless it goes on where that one was.
     if (!resume) this.vipUntil = -1;
     this.feed({ kind: "startup", faults, resume });
@@ -121,7 +129,7 @@ export class Router {
     this.awake = true;
     const waiting = this.inbox;
     this.inbox = [];
-    for (const bytes of waiting) this.hear(bytes);
+    for (const { bytes, path } of waiting) this.hear(bytes, path);
     if (!this.running) return;
     // Links and trackers are read again before timers too; in a sync group settling does it.
     if (!this.config.grouped) this.feed({ kind: "faults", faults: this.faults });
@@ -133,10 +141,10 @@ export class Router {
     if (this.listens) this.feed({ kind: "reconfigured", before });
   }
 
-  hear(bytes: Uint8Array): void {
+  hear(bytes: Uint8Array, path: number): void {
     if (!this.running) return;
     if (!this.awake) {
-      this.inbox.push(bytes);
+      this.inbox.push({ bytes, path });
       return;
     }
     const result = admit(
@@ -149,7 +157,18 @@ export class Router {
     }
     const { advert, accepted } = result.value;
     if (accepted) this.#sequences = rememberSequence(this.#sequences, accepted.key, accepted.sequence);
-    this.feed({ kind: "advert", advert, ownAddress: this.identity.address });
+    const { address, heartbeat } = this.identity;
+    const ownAddress = path === HEARTBEAT ? heartbeat! : address;
+    if (heartbeat !== undefined) {
+      const heard = { path: `${path}`, primary: `${this.identity.link}`, advert, ownAddress };
+      const result = hearOnPath(this.#paths, heard, this.#monotonic(), this.state, this.config);
+      this.#paths = result.paths;
+      if (!result.deliver) {
+        this.#world.note?.(this, `has a copy of ${result.identity} priority ${advert.priority}`);
+        return;
+      }
+    }
+    this.feed({ kind: "advert", advert, ownAddress });
   }
 
   // ---- the machine ------------------------------------------------------------------------------
@@ -175,18 +194,24 @@ export class Router {
     // Renewed with every advert; the kernel's own expiry is not undone by it before the machine has looked.
     if (action.priority > 0 && this.hasVip) this.vipUntil = now + this.#lease;
     if (action.priority > 0) this.lastAdvertAt = now;
-    this.#world.send(this, this.#packet(action.priority));
+    const { auth } = this.config;
+    if (signs(this.config) && auth.type === "HMAC") {
+      // One sequence for every path.
+      this.#sequence = nextSequence(this.#sequence, this.#realTime(), auth);
+      this.#packets.clear();
+    }
+    const { address, heartbeat, link } = this.identity;
+    this.#world.send(this, this.#packet(action.priority, address), link);
+    if (heartbeat !== undefined) this.#world.send(this, this.#packet(action.priority, heartbeat), HEARTBEAT);
   }
 
-  #packet(priority: number): Uint8Array {
-    const { auth } = this.config;
-    const signed = signs(this.config) && auth.type === "HMAC";
-    const known = signed ? undefined : this.#packets.get(priority);
+  #packet(priority: number, source: string): Uint8Array {
+    const key = `${priority} ${source}`;
+    const known = this.#packets.get(key);
     if (known) return known;
-    if (signed) this.#sequence = nextSequence(this.#sequence, this.#realTime(), auth);
     const sequence = this.#sequence ? { sequence: this.#sequence } : {};
-    const [out] = buildAdverts(this.config, { priority, source: this.identity.address, ...sequence });
-    this.#packets.set(priority, out!.bytes);
+    const [out] = buildAdverts(this.config, { priority, source, ...sequence });
+    this.#packets.set(key, out!.bytes);
     return out!.bytes;
   }
 

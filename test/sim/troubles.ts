@@ -2,6 +2,7 @@
 import type { Fault } from "../../src/vrrp/machine.ts";
 import { LINK_DOWN } from "../vrrp/support.ts";
 import type { Random } from "./random.ts";
+import { HEARTBEAT } from "./router.ts";
 import { cut, type Director, type World } from "./world.ts";
 
 /** In advertisement intervals. */
@@ -103,18 +104,20 @@ const TROUBLES: readonly ((trouble: Trouble) => void)[] = [
       me,
     );
   },
-  function deaf({ world, director, from, until }) {
+  function deaf({ world, random, director, from, until }) {
     const me = number(director);
-    between(world, from, until, (others) => others.map((other) => cut(other, me, -1)), me);
+    const path = random.pick([-1, 0, HEARTBEAT]);
+    between(world, from, until, (others) => others.map((other) => cut(other, me, path)), me);
   },
   function unheard({ world, director, from, until }) {
     const me = number(director);
     between(world, from, until, (others) => others.map((other) => cut(me, other, -1)), me);
   },
-  /** One link of a sync group only. */
+  /** One link of a sync group, or one heartbeat path, only. */
   function oneLink({ world, random, director, from, until }) {
     const me = number(director);
-    const link = random.below(director.routers.length);
+    const paths = [...director.routers.map(({ identity }) => identity.link), HEARTBEAT];
+    const link = random.pick(paths);
     between(
       world,
       from,

@@ -83,17 +83,17 @@ export class World implements Surroundings {
     this.#unsettled.add(router.identity.director);
   }
 
-  send(from: Router, bytes: Uint8Array): void {
+  send(from: Router, bytes: Uint8Array, path: number): void {
     const { link, director } = from.identity;
     for (const to of this.routers) {
       if (to === from || to.identity.link !== link) continue;
-      if (this.cuts.has(cut(director, to.identity.director, link))) continue;
+      if (this.cuts.has(cut(director, to.identity.director, path))) continue;
       if (this.cuts.has(cut(director, to.identity.director, -1))) continue;
       const { loss, copies, delayLeast, delayMost } = this.weather;
       if (loss > 0 && this.#random.chance(loss)) continue;
       const times = copies > 0 && this.#random.chance(copies) ? 2 : 1;
       for (let n = 0; n < times; n++)
-        this.at(this.now + this.#random.between(delayLeast, delayMost), () => to.hear(bytes));
+        this.at(this.now + this.#random.between(delayLeast, delayMost), () => to.hear(bytes, path));
     }
   }
 

@@ -91,13 +91,24 @@ describe("heartbeat paths", () => {
     const loses = TwoPaths.master();
     expect(loses.hear(4, "eth0", { source: HIGHER })).toContain("MASTER -> BACKUP");
   });
-  it("case 35: with the primary path dead the other decides", () => {
+  it("case 35: with the primary path dead the other decides, at the second advertisement", () => {
+    const tie = { source: "198.51.100.200" };
     const pair = TwoPaths.master();
-    expect(pair.hear(4, "eth1", { source: "198.51.100.200" })).toContain("MASTER -> BACKUP");
+    expect(pair.hear(4, "eth1", tie)).toBe("copy");
+    expect(pair.hear(5, "eth1", tie)).toContain("MASTER -> BACKUP");
     const late = TwoPaths.master();
     late.hear(4, "eth0", { source: LOWER });
     for (let at = 5; at < 9; at++) late.router.tick(at);
-    expect(late.hear(9, "eth1", { source: "198.51.100.200" })).toContain("MASTER -> BACKUP");
+    late.hear(8, "eth1", tie);
+    expect(late.hear(9, "eth1", tie)).toContain("MASTER -> BACKUP");
+  });
+  it("case 35: a copy that comes before its original does not decide (seed 3628 of the simulation)", () => {
+    const pair = TwoPaths.master();
+    // Greater than us on eth1, smaller on eth0.
+    expect(pair.hear(4, "eth1", { source: "198.51.100.200" })).toBe("copy");
+    expect(pair.hear(4.001, "eth0", { source: LOWER })).toContain("send-advert 100");
+    expect(pair.hear(5, "eth1", { source: "198.51.100.200" })).toBe("copy");
+    expect(pair.hear(5.001, "eth0", { source: LOWER })).toContain("send-advert 100");
   });
   it("a path on which nobody is heard is named, unless nobody is heard anywhere", () => {
     const pair = TwoPaths.backup();
