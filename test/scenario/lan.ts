@@ -1,7 +1,7 @@
 /**
  * Routers on one simulated link that loses nothing: virtual time, real packets.
  *
- *   machine -> buildAdvertPacket -> link (latency) -> admitIpv4 -> machine of every other router
+ *   machine -> buildAdvertPacket -> link (latency) -> admitIpv4 -> machine and conflict watch of the others
  *
  * The kernel's part is played too: who holds the addresses, and the end of their lease.
  */
@@ -9,6 +9,7 @@ import type { InstanceConfig } from "../../src/config/model.ts";
 import { type Microseconds, us } from "../../src/units.ts";
 import { admitIpv4 } from "../../src/vrrp/admit.ts";
 import { buildAdvertPacket } from "../../src/vrrp/advert.ts";
+import { type Conflict, noteConflict, type Sighting } from "../../src/vrrp/conflict.ts";
 import { type Event, type InstanceState, initialState, nextDeadline, step } from "../../src/vrrp/machine.ts";
 import { leaseSeconds } from "../../src/vrrp/timing.ts";
 import { actionText, config } from "../vrrp/support.ts";
@@ -26,6 +27,9 @@ export interface LanRouter {
   running: boolean;
   awake: boolean;
   joined: boolean;
+  /** Sends, but hears nothing. */
+  deaf: boolean;
+  conflicts: readonly Conflict[];
   /** End of the lease of the addresses it holds. */
   heldUntil?: Microseconds;
   /** Packets that arrived while it slept. */
@@ -53,6 +57,8 @@ export class Lan {
       running: false,
       awake: true,
       joined: true,
+      deaf: false,
+      conflicts: [],
       queued: [],
       routine: 0,
       said: new Set(),
@@ -102,7 +108,9 @@ export class Lan {
       delete router.heldUntil;
       this.#write(router, "kernel: the lease of the addresses ended");
     }
-    if (timer(router) <= this.now) this.feed(router, { kind: "tick" });
+    if (timer(router) > this.now) return;
+    this.feed(router, { kind: "tick" });
+    this.#sight(router, { kind: "tick" });
   }
 
   // ---- what happens to a router ---------------------------------------------------------------
@@ -173,7 +181,7 @@ export class Lan {
     if (!router.joined) return;
     const packet = buildAdvertPacket(router.config, priority, router.address);
     for (const other of this.routers) {
-      if (other === router || !other.joined) continue;
+      if (other === router || !other.joined || other.deaf) continue;
       this.at(this.now + LATENCY, () => {
         if (other.awake) this.#receive(other, packet);
         else other.queued.push(packet);
@@ -185,14 +193,22 @@ export class Lan {
     if (!router.running) return;
     const result = admitIpv4(packet, (vrid) => (vrid === router.config.vrid ? router.config : undefined));
     if (result.ok) {
-      return this.feed(router, {
-        kind: "advert",
-        advert: result.value.advert,
-        ownAddress: router.address,
-      });
+      const heard = { kind: "advert", advert: result.value.advert, ownAddress: router.address } as const;
+      this.feed(router, heard);
+      return this.#sight(router, heard);
     }
-    const text = `drops an advertisement of ${result.error.source}: ${result.error.reason}`;
+    const { source = "unknown", reason } = result.error;
+    const text = `drops an advertisement of ${source}: ${reason}`;
     if (this.#once(router, text)) this.#write(router, text);
+    this.#sight(router, { kind: "drop", source, reason });
+  }
+
+  #sight(router: LanRouter, sighting: Sighting): void {
+    const { state, config: own } = router;
+    const noted = noteConflict(router.conflicts, sighting, this.now, { state, config: own });
+    router.conflicts = noted.conflicts;
+    for (const { change, conflict } of noted.events)
+      this.#write(router, `${conflict.kind} ${change}${change === "raised" ? `: ${conflict.text}` : ""}`);
   }
 
   // ---- log ------------------------------------------------------------------------------------

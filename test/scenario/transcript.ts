@@ -3,13 +3,14 @@
  *
  *   # what this shows
  *   router NAME ADDRESS [priority=N] [version=2|3] [advert_int=S] [nopreempt] [preempt_delay=S] [auth_pass=P]
- *   SECONDS start|resume|stop|kill|power-off|suspend|continue|unplug|plug|fault|recover NAME
+ *                       [vip=ADDRESS] [v3_checksum_as_v2]
+ *   SECONDS start|resume|stop|kill|power-off|suspend|continue|unplug|plug|deafen|cure|fault|recover NAME
  *   SECONDS failover|contend|steal NAME        (steal: somebody deletes its VIP)
  *   SECONDS end
  */
 import type { InstanceConfig } from "../../src/config/model.ts";
 import { us } from "../../src/units.ts";
-import { LINK_DOWN } from "../vrrp/support.ts";
+import { LINK_DOWN, vip } from "../vrrp/support.ts";
 import { Lan, type LanRouter } from "./lan.ts";
 
 const SEPARATOR = "---";
@@ -66,6 +67,12 @@ const COMMANDS: Record<string, (lan: Lan, router: LanRouter) => void> = {
   continue: (lan, router) => lan.wake(router),
   unplug: (lan, router) => lan.cable(router, false),
   plug: (lan, router) => lan.cable(router, true),
+  deafen: (_lan, router) => {
+    router.deaf = true;
+  },
+  cure: (_lan, router) => {
+    router.deaf = false;
+  },
   fault: (lan, router) => lan.feed(router, { kind: "faults", faults: [LINK_DOWN] }),
   recover: (lan, router) => lan.feed(router, { kind: "faults", faults: [] }),
   failover: (lan, router) => lan.feed(router, { kind: "release", reason: "failover asked for" }),
@@ -98,6 +105,10 @@ function readOption(word: string): Partial<InstanceConfig> {
       return { preemptDelay: us(readSeconds(value)) };
     case "auth_pass":
       return { auth: { type: "PASS", pass: value } };
+    case "vip":
+      return { vips: [vip(value)] };
+    case "v3_checksum_as_v2":
+      return { checksumMessageOnly: true };
     default:
       throw new Error(`unknown router option "${word}"`);
   }
