@@ -6,6 +6,7 @@ import { type Microseconds, us } from "../../units.ts";
 import type { Admitted } from "../../vrrp/admit.ts";
 import type { Advert } from "../../vrrp/advert.ts";
 import type { Sighting } from "../../vrrp/conflict.ts";
+import { wrongAnswers } from "../../vrrp/conflict-judge.ts";
 import { DROP_TEXT, type Dropped, type DropReason } from "../../vrrp/drop.ts";
 import {
   type Action,
@@ -142,9 +143,10 @@ export class Instance {
     this.#sight({ kind: "advert", advert, identity: heard.identity, ownAddress }, now);
   }
 
-  /** Who answered for a VIP, and which of these MACs are ours. */
-  probed(address: string, macs: readonly string[], own: readonly string[], now: Microseconds): void {
+  /** Who answered for a VIP, and which MACs are ours; true when somebody did who should not. */
+  probed(address: string, macs: readonly string[], own: readonly string[], now: Microseconds): boolean {
     this.#sight({ kind: "probe", address, macs, own }, now);
+    return wrongAnswers(macs, own, this.#state).length > 0;
   }
 
   #sight(sighting: Sighting, now: Microseconds): void {

@@ -14,6 +14,7 @@ import { Poller } from "../../net/poller.ts";
 import { type AddressInfo, VIPWARD_IFA_PROTO } from "../../net/rtnetlink.ts";
 import { RtNetlinkRoutes } from "../../net/rtnetlink-routes.ts";
 import { type Microseconds, us } from "../../units.ts";
+import { formatMac } from "../../wire/arp.ts";
 import type { FromVrrp, Logger, ServicesState, ToVrrp, VrrpStatus } from "../messages.ts";
 import type { TrackerUpdate } from "../trackers/types.ts";
 import { Groups } from "./groups.ts";
@@ -75,10 +76,12 @@ export class VrrpRuntime {
       blocking: (instance) => this.#blocking(instance),
       trackers: (config) => this.#trackers.states(config.trackers, (name) => this.#ports.link(name)),
     });
-    this.#prober = new VipProber(
-      { poller: this.#poller, link: (name) => this.#ports.link(name), instances: () => this.#instances },
-      monotonicUs(),
-    );
+    this.#prober = new VipProber({
+      poller: this.#poller,
+      link: (name) => this.#ports.link(name),
+      ownMacs: () => this.#ports.links.map((link) => formatMac(link.mac)),
+      instances: () => this.#instances,
+    });
     this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
     this.#poller.add(this.#monitor.fd, () => this.#monitor.drain());
     this.#suspended = boottimeUs() - monotonicUs();
@@ -354,6 +357,7 @@ export class VrrpRuntime {
         if (message.type === "transition") {
           runtime.#pulseAt = us(0);
           runtime.#stateChanged = true;
+          runtime.#prober.hurry();
         }
         runtime.#send(message);
       },

@@ -1,24 +1,33 @@
 /**
  * Asks every few seconds who has the VIPs. A master must be the only one to answer, a backup must hear one
- * answer: two owners, or a stranger with the address, show here even when no advertisement tells of them.
+ * answer: two owners, or a stranger with the address, show here even when no advertisement tells of them; so
+ * does the master that we became master beside, deaf to its advertisements.
  */
 import type { VipConfig } from "../../config/model.ts";
-import { type NeighbourProbe, openArpProbe, openNdProbe } from "../../net/neighbour-probe.ts";
+import {
+  type NeighbourAnswer,
+  type NeighbourProbe,
+  openArpProbe,
+  openNdProbe,
+} from "../../net/neighbour-probe.ts";
 import type { Poller } from "../../net/poller.ts";
 import type { LinkInfo } from "../../net/rtnetlink.ts";
 import { type Microseconds, us } from "../../units.ts";
 import { formatMac } from "../../wire/arp.ts";
 import type { Instance } from "./instance.ts";
+import { ProbeSchedule } from "./probe-schedule.ts";
 import { heldVips } from "./vip-set.ts";
 
-/** One VIP of each instance per round: found within a few rounds, and never a burst. */
-const ROUND_EVERY_US = 4_000_000;
-const WAIT_US = 1_000_000;
+/** Of each instance per round; more take turns. */
+const VIPS_PER_ROUND = 4;
+const WAIT_US = 300_000;
 
 interface Question {
   readonly instance: Instance;
   readonly vip: VipConfig;
+  readonly round: number;
   readonly macs: Set<string>;
+  readonly judgeAt: Microseconds;
 }
 interface OpenProbe {
   readonly probe: NeighbourProbe;
@@ -28,50 +37,54 @@ interface OpenProbe {
 export interface ProberContext {
   readonly poller: Poller;
   link(name: string): LinkInfo | undefined;
+  /** Every MAC address of this node: its other interfaces may answer too. */
+  ownMacs(): string[];
   instances(): readonly Instance[];
 }
 
 export class VipProber {
   readonly #context: ProberContext;
   readonly #probes = new Map<string, OpenProbe>();
+  readonly #schedule = new ProbeSchedule<Instance>();
+  /** In the order they were asked. */
   #questions: Question[] = [];
-  #round = 0;
-  #askAt: Microseconds;
-  #judgeAt: Microseconds | undefined;
 
-  constructor(context: ProberContext, now: Microseconds) {
+  constructor(context: ProberContext) {
     this.#context = context;
-    this.#askAt = us(now + ROUND_EVERY_US);
   }
 
   get deadline(): Microseconds {
-    return this.#judgeAt ?? this.#askAt;
+    const [first] = this.#questions;
+    return us(Math.min(this.#schedule.deadline, first?.judgeAt ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** An instance changed its state. */
+  hurry(): void {
+    this.#schedule.hurry();
   }
 
   tick(now: Microseconds): void {
-    if (this.#judgeAt !== undefined && now >= this.#judgeAt) this.#judge(now);
-    if (this.#judgeAt === undefined && now >= this.#askAt) this.#ask(now);
+    this.#judge(now);
+    for (const [instance, round] of this.#schedule.due(this.#context.instances(), now))
+      this.#ask(instance, round, now);
   }
 
-  #ask(now: Microseconds): void {
-    this.#askAt = us(now + ROUND_EVERY_US);
-    this.#judgeAt = us(now + WAIT_US);
-    this.#round++;
-    for (const instance of this.#context.instances()) {
-      if (instance.state !== "MASTER" && instance.state !== "BACKUP") continue;
-      const vips = heldVips(instance.config);
-      const vip = vips[this.#round % Math.max(1, vips.length)];
-      if (vip) this.#question(instance, vip);
+  #ask(instance: Instance, round: number, now: Microseconds): void {
+    const vips = heldVips(instance.config);
+    const first = round * VIPS_PER_ROUND;
+    for (let n = 0; n < Math.min(VIPS_PER_ROUND, vips.length); n++) {
+      const vip = vips[(first + n) % vips.length];
+      if (vip) this.#question(instance, vip, round, now);
     }
   }
 
-  #question(instance: Instance, vip: VipConfig): void {
+  #question(instance: Instance, vip: VipConfig, round: number, now: Microseconds): void {
     const link = this.#context.link(vip.dev);
     if (!link?.running || link.mac.length !== 6) return;
     try {
       // From 0.0.0.0, as RFC 5227 probes: nobody's ARP table learns anything from us.
       this.#open(link, vip.family).ask(vip.address, "0.0.0.0");
-      this.#questions.push({ instance, vip, macs: new Set() });
+      this.#questions.push({ instance, vip, round, macs: new Set(), judgeAt: us(now + WAIT_US) });
     } catch {
       // The interface is going away; the link monitor tells.
     }
@@ -89,7 +102,7 @@ export class VipProber {
   }
 
   #hear(dev: string, probe: NeighbourProbe): void {
-    for (const { address, mac } of probe.answers()) {
+    for (const { address, mac } of answersOf(probe)) {
       for (const { vip, macs } of this.#questions) {
         // Bounded: who floods answers gains nothing.
         if (vip.address === address && vip.dev === dev && macs.size < 8) macs.add(formatMac(mac));
@@ -98,10 +111,12 @@ export class VipProber {
   }
 
   #judge(now: Microseconds): void {
-    this.#judgeAt = undefined;
-    for (const { instance, vip, macs } of this.#questions.splice(0)) {
-      const link = this.#context.link(vip.dev);
-      if (link) instance.probed(vip.address, [...macs], [formatMac(link.mac)], now);
+    const waiting = this.#questions.findIndex(({ judgeAt }) => judgeAt > now);
+    const ripe = this.#questions.splice(0, waiting < 0 ? this.#questions.length : waiting);
+    if (ripe.length === 0) return;
+    const own = this.#context.ownMacs();
+    for (const { instance, vip, round, macs } of ripe) {
+      if (instance.probed(vip.address, [...macs], own, now)) this.#schedule.odd(instance, round, now);
     }
   }
 
@@ -112,5 +127,14 @@ export class VipProber {
 
   close(): void {
     for (const [key, open] of [...this.#probes]) this.#close(key, open);
+  }
+}
+
+function answersOf(probe: NeighbourProbe): NeighbourAnswer[] {
+  try {
+    return probe.answers();
+  } catch {
+    // ENETDOWN, told once to every packet socket: the link monitor tells it better.
+    return [];
   }
 }
