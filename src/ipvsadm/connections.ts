@@ -79,8 +79,9 @@ export async function formatConnection(
   const label = ({ address, family, port }: ConnectionEnd): Promise<string> =>
     endpointLabel(address, family, port, PROTOCOLS[protocol], names);
   const two = (value: number): string => String(value).padStart(2, "0");
+  const time = `${two(Math.floor(expires / 60))}:${two(expires % 60)}`;
   const start =
-    `${protocol.padEnd(3)} ${two(Math.floor(expires / 60))}:${two(expires % 60)}  ${state.padEnd(11)} ` +
+    `${protocol.padEnd(3)} ${time.padEnd(6)} ${state.padEnd(11)} ` +
     `${(await label(connection.source)).padEnd(18)} ${(await label(connection.virtual)).padEnd(18)} `;
   const destination = await label(connection.destination);
   if (!engineData || engine === undefined) return `${start}${destination}\n`;
