@@ -1,6 +1,6 @@
 /** One VRRP instance at the edge: feeds the pure machine and carries out its actions in order. */
 import type { InstanceConfig } from "../../config/model.ts";
-import type { AddressInfo, LinkInfo } from "../../net/rtnetlink.ts";
+import type { AddressInfo } from "../../net/rtnetlink.ts";
 import { unreachable } from "../../result.ts";
 import { type Microseconds, us } from "../../units.ts";
 import type { Admitted } from "../../vrrp/admit.ts";
@@ -29,6 +29,7 @@ import { Announcements } from "./announcements.ts";
 import { ConflictWatch } from "./conflict-watch.ts";
 import { instanceStatus } from "./instance-status.ts";
 import type { InterfacePort } from "./interface-port.ts";
+import type { WatchedLink } from "./link-damping.ts";
 import { localFaults } from "./local-faults.ts";
 import { Transmitter } from "./transmitter.ts";
 import { heldVips, type VipContext, VipSet } from "./vip-set.ts";
@@ -37,7 +38,7 @@ export interface InstanceContext extends VipContext {
   readonly log: Logger;
   send(message: FromVrrp): void;
   port(name: string): InterfacePort | undefined;
-  link(name: string): LinkInfo | undefined;
+  link(name: string): WatchedLink | undefined;
 }
 
 export class Instance {

@@ -1,10 +1,10 @@
 /** What of the node itself forbids an instance to take part: interfaces and the address to send from. */
 import type { InstanceConfig } from "../../config/model.ts";
-import type { LinkInfo } from "../../net/rtnetlink.ts";
 import type { Fault } from "../../vrrp/machine.ts";
+import { FLAPPING_WITHIN_S, type WatchedLink } from "./link-damping.ts";
 import { heldVips } from "./vip-set.ts";
 
-type FindLink = (name: string) => LinkInfo | undefined;
+type FindLink = (name: string) => WatchedLink | undefined;
 
 /** `source`: the address our adverts leave from, if there is one. */
 export function localFaults(config: InstanceConfig, source: string | undefined, link: FindLink): Fault[] {
@@ -31,9 +31,13 @@ function vipLinkFaults(config: InstanceConfig, link: FindLink): Fault[] {
   return [...devs].flatMap((dev) => linkFault(dev, link(dev)) ?? []);
 }
 
-function linkFault(name: string, link: LinkInfo | undefined): Fault | undefined {
+function linkFault(name: string, link: WatchedLink | undefined): Fault | undefined {
   if (!link) return { kind: "interface-missing", detail: `interface ${name} does not exist` };
   if (!link.up) return { kind: "interface-down", detail: `interface ${name} is down` };
+  if (link.flapping) {
+    const detail = `interface ${name} is flapping: it went down ${link.flapping} times within ${FLAPPING_WITHIN_S} s`;
+    return { kind: "interface-down", detail };
+  }
   if (!link.running) return { kind: "interface-down", detail: `interface ${name} has no carrier` };
   return undefined;
 }

@@ -1,10 +1,13 @@
 /** The interfaces the instances use, kept in step with what the kernel says of links and addresses. */
 import type { InstanceConfig } from "../../config/model.ts";
+import { monotonicUs } from "../../net/clock.ts";
 import type { Poller } from "../../net/poller.ts";
-import { type AddressInfo, type LinkInfo, RtNetlink } from "../../net/rtnetlink.ts";
+import { type AddressInfo, RtNetlink } from "../../net/rtnetlink.ts";
+import type { Microseconds } from "../../units.ts";
 import type { Received } from "../../vrrp/admit.ts";
 import type { InheritedSocket, Logger } from "../messages.ts";
 import { InterfacePort, type SocketNeed, socketNeed } from "./interface-port.ts";
+import { LinkDamping, type WatchedLink } from "./link-damping.ts";
 
 /** Where adverts are heard: the instance's interface and its further heartbeat links. */
 export const listeningInterfaces = (config: InstanceConfig): string[] => [
@@ -34,7 +37,8 @@ export class Ports {
   readonly #ports = new Map<string, InterfacePort>();
   #configs: readonly InstanceConfig[] = [];
   #inherited: readonly InheritedSocket[] = [];
-  links: readonly LinkInfo[] = [];
+  readonly #damping = new LinkDamping();
+  links: readonly WatchedLink[] = [];
   addresses: readonly AddressInfo[] = [];
 
   constructor(poller: Poller, log: Logger, onPacket: (port: InterfacePort, received: Received) => void) {
@@ -45,7 +49,7 @@ export class Ports {
 
   /** Throws SystemError when the kernel cannot be asked. */
   read(): void {
-    this.links = this.rtnetlink.links();
+    this.links = this.#damping.apply(this.rtnetlink.links(), monotonicUs());
     this.addresses = this.rtnetlink.addresses();
     for (const port of this.#ports.values()) this.#update(port);
   }
@@ -102,7 +106,12 @@ export class Ports {
     return this.#ports.get(name);
   }
 
-  link(name: string): LinkInfo | undefined {
+  /** When links are to be read again though the kernel tells nothing new. */
+  get deadline(): Microseconds | undefined {
+    return this.#damping.deadline;
+  }
+
+  link(name: string): WatchedLink | undefined {
     return this.links.find((link) => link.name === name);
   }
 

@@ -224,7 +224,8 @@ export class VrrpRuntime {
 
   #tick(now: Microseconds): void {
     this.#noticeSuspend(now);
-    if (this.#networkChanged) this.#networkReread(now);
+    const { deadline: linksDue } = this.#ports;
+    if (this.#networkChanged || (linksDue !== undefined && now >= linksDue)) this.#networkReread(now);
     // After the links were read: a VIP that went with its interface is not to be put back.
     for (const address of this.#vanished.splice(0)) {
       for (const instance of this.#instances) instance.addressVanished(address, now);
@@ -316,7 +317,8 @@ export class VrrpRuntime {
   }
 
   #schedule(): void {
-    let next: number = Math.min(this.#pulseAt, this.#prober.deadline);
+    const linksDue = this.#ports.deadline ?? Number.POSITIVE_INFINITY;
+    let next: number = Math.min(this.#pulseAt, this.#prober.deadline, linksDue);
     for (const { deadline } of this.#instances)
       if (deadline !== undefined && deadline < next) next = deadline;
     this.#poller.setDeadline(us(next));

@@ -1,9 +1,9 @@
 /** The last word of every tracker, and what it means for an instance that uses it. */
 import type { Config, TrackRef } from "../../config/model.ts";
-import type { LinkInfo } from "../../net/rtnetlink.ts";
 import type { TrackerState, TrackerStatus } from "../../vrrp/priority.ts";
 import { countResult, type RiseFall, startRiseFall } from "../../vrrp/rise-fall.ts";
 import type { TrackerUpdate } from "../trackers/types.ts";
+import type { WatchedLink } from "./link-damping.ts";
 
 type Definitions = Pick<Config, "trackScripts" | "trackGateways">;
 
@@ -53,7 +53,7 @@ export class TrackerTable {
   }
 
   /** As one instance uses them. Interfaces are judged by their links here. */
-  states(refs: readonly TrackRef[], link: (name: string) => LinkInfo | undefined): TrackerState[] {
+  states(refs: readonly TrackRef[], link: (name: string) => WatchedLink | undefined): TrackerState[] {
     return refs.map((ref) => {
       if (ref.kind === "interface") return interfaceState(ref, link(ref.name));
       const known = this.#known.get(`${ref.kind} ${ref.name}`);
@@ -68,8 +68,9 @@ export class TrackerTable {
   }
 }
 
-function interfaceState(ref: TrackRef, link: LinkInfo | undefined): TrackerState {
+function interfaceState(ref: TrackRef, link: WatchedLink | undefined): TrackerState {
   if (!link) return { ref, status: "bad", detail: "does not exist" };
   if (!link.up) return { ref, status: "bad", detail: "is down" };
+  if (link.flapping) return { ref, status: "bad", detail: "is flapping" };
   return link.running ? { ref, status: "good" } : { ref, status: "bad", detail: "has no carrier" };
 }
