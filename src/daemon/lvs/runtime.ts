@@ -5,6 +5,7 @@
  *                                   |
  *                                   +-> events (log, later notifications)
  */
+import { fdBudget } from "../../check/budget.ts";
 import { CheckEngine, type CheckOutcome, type VerdictChange } from "../../check/probes/engine.ts";
 import type { CheckerSnapshot, CheckVerdict, CheckWeight } from "../../check/types.ts";
 import { effectiveWeight } from "../../check/weight.ts";
@@ -28,6 +29,8 @@ export class LvsRuntime {
   readonly #send: (message: FromLvs) => void;
   readonly #log: Logger;
   readonly #engine: CheckEngine;
+  readonly #fdLimit: number;
+  #tooManyChecks: string | undefined;
   #services: readonly ServiceConfig[] = [];
   #global: GlobalConfig | undefined;
   /** Checkers that fail for local reasons. */
@@ -47,6 +50,7 @@ export class LvsRuntime {
   constructor(send: (message: FromLvs) => void, log: Logger, fdLimit: number) {
     this.#send = send;
     this.#log = log;
+    this.#fdLimit = fdLimit;
     this.#engine = new CheckEngine({
       fdLimit,
       onVerdict: (change) => this.#verdict(change),
@@ -67,6 +71,10 @@ export class LvsRuntime {
     const checkers = this.#services.flatMap((service) =>
       service.realServers.flatMap((server) => server.checkers),
     );
+    const { problem } = fdBudget(checkers, this.#fdLimit);
+    // Refused at start only (see #firstTable): what runs goes on after a reload, probes waiting for each other.
+    if (problem !== undefined) this.#log("error", `health checks: ${problem}`);
+    this.#tooManyChecks = problem;
     this.#engine.apply(checkers, saved);
     this.#forgetRemoved();
     for (const service of this.#services) this.#stepService(service);
@@ -110,11 +118,14 @@ export class LvsRuntime {
     const { complete, failing, lastError } = reconciler.status();
     this.#announced = true;
     const unusable = failing.find(({ code }) => code === "EADDRINUSE" || code === "EPERM");
+    const fatal = unusable
+      ? `${describeOperation(unusable.operation)}: ${unusable.message}`
+      : this.#tooManyChecks && `health checks: ${this.#tooManyChecks}`;
     if (!complete) this.#log("warn", `the first table is incomplete: ${lastError ?? "unknown reason"}`);
     this.#send({
       type: "table",
       services: { kind: "ready" },
-      ...(unusable ? { fatal: `${describeOperation(unusable.operation)}: ${unusable.message}` } : {}),
+      ...(fatal === undefined ? {} : { fatal }),
     });
   }
 
