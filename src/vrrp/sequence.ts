@@ -18,30 +18,49 @@ export function sequenceTime({ seconds, rest }: Sequence): Microseconds {
   return us(seconds * 1_000_000 + Math.floor(((rest >>> 16) * 1_000_000) / 0x1_0000));
 }
 
+/** What was sent last, with what jumps of the clock have left behind. JSON data. */
+export type SentSequence = Sequence & {
+  /** Sent before a jump of our clock, highest first. */
+  readonly earlier?: readonly Sequence[];
+};
+
 /**
- * The next number to send: the clock's (`realTime`: UTC microseconds since 1970), or the one after `last`
- * when the clock stands still or went back. `last` survives restarts: whoever sends next passes it in.
+ * The next number to send: the clock's (`realTime`: UTC microseconds since 1970), or the one after the highest
+ * sent when the clock stands still or went back. `last` survives restarts: whoever sends next passes it in.
  *
- * One exception, with anti_replay time only: `last` further ahead of the clock than time_window was made
+ * One exception, with anti_replay time only: what lies further ahead of the clock than time_window was sent
  * while our clock was wrong. Receivers refuse it by its time, and would refuse its successors until the
- * clock has caught up with them; so the count starts again from the clock.
+ * clock has caught up with them; so it does not count until it is in reach again. What was sent before each
+ * jump is remembered, for receivers may have taken that.
  */
 export function nextSequence(
-  last: Sequence | undefined,
+  last: SentSequence | undefined,
   realTime: Microseconds,
   replay: ReplayConfig,
-): Sequence {
+): SentSequence {
   const clock = fromClock(realTime);
-  if (last === undefined || compareSequences(clock, last) > 0) return clock;
-  const ahead = sequenceTime(last) - realTime;
-  if (replay.antiReplay === "time" && ahead > replay.timeWindow + TRAVEL) return clock;
-  return last.rest < 0xffff_ffff
-    ? { seconds: last.seconds, rest: last.rest + 1 }
-    : { seconds: (last.seconds + 1) >>> 0, rest: 0 };
+  if (last === undefined) return clock;
+  const { earlier = [], ...latest } = last;
+  const reach = replay.timeWindow + TRAVEL;
+  const floor = [latest, ...earlier]
+    .filter((one) => replay.antiReplay === "monotonic" || sequenceTime(one) - realTime <= reach)
+    .sort(compareSequences)
+    .at(-1);
+  const next = floor && compareSequences(clock, floor) <= 0 ? successor(floor) : clock;
+  // time_window is three advertisement intervals at least: no more than one lies between two adverts.
+  const jumped =
+    compareSequences(next, latest) < 0 || sequenceTime(next) - sequenceTime(latest) > replay.timeWindow / 3;
+  const kept = jumped ? [latest, ...earlier].sort((a, b) => compareSequences(b, a)) : earlier;
+  return kept.length > 0 ? { ...next, earlier: kept.slice(0, MAX_EARLIER) } : next;
 }
 
-/** While a packet travels the receiver's clock moves on; it must agree that `last` lies beyond the window. */
+const MAX_EARLIER = 4;
+
+/** While a packet travels the receiver's clock moves on; it must agree on what is beyond the window. */
 const TRAVEL = 250_000;
+
+const successor = ({ seconds, rest }: Sequence): Sequence =>
+  rest < 0xffff_ffff ? { seconds, rest: rest + 1 } : { seconds: (seconds + 1) >>> 0, rest: 0 };
 
 function fromClock(realTime: Microseconds): Sequence {
   const seconds = Math.floor(realTime / 1_000_000);

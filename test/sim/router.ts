@@ -16,9 +16,13 @@ import {
   type step as realStep,
 } from "../../src/vrrp/machine.ts";
 import { hearOnPath, noPaths } from "../../src/vrrp/paths.ts";
-import { nextSequence, rememberSequence, type SequenceMemory } from "../../src/vrrp/sequence.ts";
+import {
+  nextSequence,
+  rememberSequence,
+  type SentSequence,
+  type SequenceMemory,
+} from "../../src/vrrp/sequence.ts";
 import { leaseSeconds } from "../../src/vrrp/timing.ts";
-import type { Sequence } from "../../src/wire/hmac.ts";
 
 export class Violation extends Error {}
 
@@ -70,7 +74,7 @@ export class Router {
   /** Error of the real-time clock. */
   clockError = 0;
   lastAdvertAt = Number.NEGATIVE_INFINITY;
-  #sequence: Sequence | undefined;
+  #sequence: SentSequence | undefined;
   /** Unsigned packets differ by their priority only. */
   readonly #packets = new Map<string, Uint8Array>();
   #paths = noPaths;

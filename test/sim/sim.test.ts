@@ -18,11 +18,13 @@ function found(step: NonNullable<Options["step"]>, seeds = 300): string | undefi
 
 describe("simulation", { timeout: 120_000 }, () => {
   it("2,000 lives of 2 to 5 directors keep every invariant", () => {
-    const failures = [];
-    for (let seed = 1; seed <= 2_000; seed++) failures.push(live(seed)?.what);
-    expect(failures.flatMap((what, at) => (what === undefined ? [] : [`seed ${at + 1}: ${what}`]))).toEqual(
-      [],
-    );
+    // Those behind the first 2,000 broke something once.
+    const seeds = [...Array.from({ length: 2_000 }, (_, n) => n + 1), 2_193, 3_628, 1_023_305];
+    const failures = seeds.flatMap((seed) => {
+      const what = live(seed)?.what;
+      return what === undefined ? [] : [`seed ${seed}: ${what}`];
+    });
+    expect(failures).toEqual([]);
   });
   it("the same seed gives the same transcript", () => {
     const transcript = () => {

@@ -208,9 +208,28 @@ describe("sequences sent", () => {
   });
   it("time: a clock set back by more than time_window starts anew: receivers never took the wrong times", () => {
     const last = { seconds: 3_000, rest: 0 };
-    expect(nextSequence(last, us(100 * S), replay)).toEqual({ seconds: 100, rest: 0 });
+    expect(nextSequence(last, us(100 * S), replay)).toEqual({ seconds: 100, rest: 0, earlier: [last] });
     const monotonic = { ...replay, antiReplay: "monotonic" } as const;
     expect(nextSequence(last, us(100 * S), monotonic)).toEqual({ seconds: 3_000, rest: 1 });
+  });
+  it("time: what was sent before a jump counts again when it is in reach (seed 1023305 of the simulation)", () => {
+    const sent = (...clock: number[]) => {
+      let last: ReturnType<typeof nextSequence> | undefined;
+      // As after a restart each time: what was stored is JSON.
+      for (const seconds of clock)
+        last = nextSequence(last && JSON.parse(JSON.stringify(last)), us(seconds * S), replay);
+      return last;
+    };
+    // Ahead by 3 s (receivers took it), then behind by 6 s or further ahead, then right.
+    for (const wrong of [94, 106, 109])
+      expect(sent(103, wrong, 100)).toMatchObject({ seconds: 103, rest: 1 });
+    expect(sent(100, 101, 102)).toEqual({ seconds: 102, rest: 0 });
+  });
+  it("what is remembered is bounded", () => {
+    let last = nextSequence(undefined, us(10_000 * S), replay);
+    for (let seconds = 9_000; seconds > 0; seconds -= 1_000)
+      last = nextSequence(last, us(seconds * S), replay);
+    expect(last.earlier).toHaveLength(4);
   });
 });
 
