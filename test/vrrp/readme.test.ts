@@ -6,11 +6,10 @@ const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.ur
 const rows = [...read("README.md").matchAll(/^\| (\d+) \| .* \| `(.+)` \| (case \d+):? \|$/gm)];
 
 describe("conformance table", () => {
-  it("has a row for every case of the pure core", () => {
+  it("has a row for every case but the kernel's (22) and the one that is not used (39)", () => {
     const cases = rows.map(([, number]) => Number(number));
-    const wanted = [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 17, 18, 20, 23, 24];
-    for (let n = 25; n <= 37; n++) wanted.push(n);
-    expect(cases).toEqual(expect.arrayContaining([...wanted, 44]));
+    const wanted = Array.from({ length: 44 }, (_, n) => n + 1).filter((n) => n !== 22 && n !== 39);
+    expect(cases).toEqual(wanted);
   });
   it.each(rows.map(([, number, file, title]) => [number, file, title]))(
     "case %s is in %s",
