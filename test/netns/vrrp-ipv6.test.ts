@@ -204,4 +204,21 @@ describe.concurrent("IPv6 beside keepalived", () => {
       expect((await edgeStatus(daemon, "V4")).counters).toMatchObject({ becameMaster: 1, releasedMaster: 0 });
     }),
   );
+
+  it(
+    "case 10 (erratum 8300): a list that does not begin with a link-local address is accepted and told, refused in strict mode",
+    withEdges(["a", "b", "c"], async (edges) => {
+      const globalOnly = conf({ priority: 200, virtual_ipaddress: [VIP6] });
+      await edges.keepalived("b", globalOnly);
+      const lenient = await edges.vipward("a", ours(150));
+      const strict = await edges.vipward("c", ours(100, { strict_mode: true }));
+      await waitFor(async () => ((await edgeStatus(strict)).counters.drops["not-link-local"] ?? 0) > 2);
+      expect(await edgeStatus(lenient)).toMatchObject({
+        state: "BACKUP",
+        peer: { source: linkLocal("b"), priority: 200 },
+        counters: { drops: {} },
+      });
+      await lenient.waitLog(/link-local/);
+    }),
+  );
 });

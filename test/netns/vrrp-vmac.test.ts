@@ -212,6 +212,46 @@ describe.concurrent("use_vmac beside keepalived", () => {
   );
 
   it(
+    "vmac_xmit_base on one side only, and a peer without any vmac: both hear each other",
+    withEdges(["a", "b", "c"], async (edges) => {
+      // Frames that bear the virtual MAC reach the macvlan only, all others the interface.
+      await edges.keepalived("b", theirs(200));
+      const a = await edges.vipward("a", ours(150, { vmac_xmit_base: true }));
+      const c = await edges.vipward("c", { vrrp_instance: { VI_1: instance({ priority: 100 }) } });
+      await edges.master("b");
+      for (const daemon of [a, c]) {
+        await waitFor(async () => (await edgeStatus(daemon)).peer?.source === v4("b"));
+        await waitState(daemon, "BACKUP");
+      }
+      const since = unixNow();
+      await sleep(1500);
+      expect([...edges.sent("a", { since }), ...edges.sent("c", { since })]).toEqual([]);
+      // Each advert counts once, though the macvlan gets copies of what its parent gets.
+      const heard = async () => (await edgeStatus(a)).counters.advertsReceived;
+      const [before, sentBefore] = [await heard(), edges.sent("b").length];
+      await sleep(2000);
+      const [after, sentAfter] = [await heard(), edges.sent("b").length];
+      expect(Math.abs(after - before - (sentAfter - sentBefore))).toBeLessThanOrEqual(1);
+    }),
+  );
+
+  it(
+    "adverts of a peer without vmac reach ours once each",
+    withEdges(["a", "b"], async (edges) => {
+      const a = await edges.vipward("a", ours(100));
+      await edges.keepalived("b", conf({ priority: 200 }));
+      await waitFor(async () => (await edgeStatus(a)).peer?.source === v4("b"));
+      const heard = async () => (await edgeStatus(a)).counters.advertsReceived;
+      const [before, sentBefore] = [await heard(), edges.sent("b").length];
+      await sleep(2000);
+      const [after, sentAfter] = [await heard(), edges.sent("b").length];
+      expect(after - before).toBeGreaterThan(5);
+      expect(Math.abs(after - before - (sentAfter - sentBefore))).toBeLessThanOrEqual(1);
+      expect((await edgeStatus(a)).state).toBe("BACKUP");
+    }),
+  );
+
+  it(
     "case 43: IPv6 with its own virtual MAC and no link-local of the macvlan's; both hear each other",
     withEdges(["a", "b"], async (edges) => {
       const vips = ["fe80::100", "2001:db8:99::100/64"];
