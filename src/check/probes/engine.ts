@@ -10,7 +10,8 @@ import { unreachable } from "../../result.ts";
 import { concurrencyFor, DueHeap, type DueItem, FairQueue } from "../schedule.ts";
 import type { CheckerSnapshot, CheckVerdict, CheckWeight, ProbeResult } from "../types.ts";
 import { type CheckEvent, type CheckState, initialCheckState, snapshotOf, step } from "../verdict.ts";
-import type { CheckEngineOptions, ExternalResult, RunProbe, SetTimer } from "./engine-types.ts";
+import { DueTimer, systemTimer } from "./due-timer.ts";
+import type { CheckEngineOptions, ExternalResult, RunProbe } from "./engine-types.ts";
 import { postedResult } from "./external.ts";
 import { FileWatches } from "./file-watch.ts";
 import { closeLingering } from "./linger.ts";
@@ -40,8 +41,6 @@ interface Run {
   abort: AbortController | undefined;
 }
 
-/** setTimeout fires at once for anything longer. */
-const MAX_TIMER_MS = 2_147_483_647;
 const STOP_GRACE_MS = 1000;
 
 export class CheckEngine {
@@ -49,15 +48,13 @@ export class CheckEngine {
   readonly #now: () => number;
   readonly #wallClock: () => number;
   readonly #random: () => number;
-  readonly #setTimer: SetTimer;
   readonly #runProbe: RunProbe;
   readonly #entries = new Map<string, Entry>();
   readonly #heap = new DueHeap<Entry>();
   readonly #queue: FairQueue<Run>;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #watches = new FileWatches((path) => this.#fileChanged(path));
-  #timer: { cancel(): void } | undefined;
-  #timerDue = Number.POSITIVE_INFINITY;
+  readonly #timer: DueTimer;
   #stopped = false;
 
   constructor(options: CheckEngineOptions) {
@@ -65,7 +62,7 @@ export class CheckEngine {
     this.#now = options.now ?? (() => performance.now());
     this.#wallClock = options.wallClock ?? Date.now;
     this.#random = options.random ?? Math.random;
-    this.#setTimer = options.setTimer ?? systemTimer;
+    this.#timer = new DueTimer(options.setTimer ?? systemTimer, () => this.#pump());
     this.#runProbe = options.runProbe ?? probesWith(options.scripts ?? (() => ({ security: false })));
     const limit = options.maxConcurrent ?? concurrencyFor(options.fdLimit ?? 1024);
     this.#queue = new FairQueue(limit, (run) => run.group);
@@ -132,7 +129,7 @@ export class CheckEngine {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#timer.cancel();
     this.#watches.close();
     for (const entry of this.#entries.values()) this.#voidRun(entry);
     closeLingering();
@@ -224,24 +221,7 @@ export class CheckEngine {
       this.#step(entry, { kind: "due", now });
     }
     for (let run = this.#queue.take(); run !== undefined; run = this.#queue.take()) this.#start(run);
-    this.#arm(now);
-  }
-
-  #arm(now: number): void {
-    const due = this.#heap.peek()?.due ?? Number.POSITIVE_INFINITY;
-    // An earlier timer only pumps once in vain; re-arming at every result would cost more.
-    if (this.#timer !== undefined && this.#timerDue <= due) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (due === Number.POSITIVE_INFINITY) return;
-    this.#timerDue = due;
-    this.#timer = this.#setTimer(
-      () => {
-        this.#timer = undefined;
-        this.#pump();
-      },
-      Math.min(Math.max(0, Math.ceil(due - now)), MAX_TIMER_MS),
-    );
+    this.#timer.arm(this.#heap.peek()?.due, now);
   }
 
   #start(run: Run): void {
@@ -288,8 +268,3 @@ export class CheckEngine {
     this.#pump();
   }
 }
-
-const systemTimer: SetTimer = (callback, delayMs) => {
-  const timer = setTimeout(callback, delayMs);
-  return { cancel: () => clearTimeout(timer) };
-};
