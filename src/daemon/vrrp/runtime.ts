@@ -79,7 +79,8 @@ export class VrrpRuntime {
     this.#prober = new VipProber({
       poller: this.#poller,
       link: (name) => this.#ports.link(name),
-      ownMacs: () => this.#ports.links.map((link) => formatMac(link.mac)),
+      // Tunnels have addresses of other lengths.
+      ownMacs: () => this.#ports.links.flatMap(({ mac }) => (mac.length === 6 ? formatMac(mac) : [])),
       instances: () => this.#instances,
     });
     this.#monitor = new LinkMonitor({ onChange: (event) => this.#networkEvent(event) });
