@@ -206,7 +206,8 @@ export class Instance {
     this.handle({ kind: "tick" }, now);
     if (!this.vips.vanished(address) || this.#state.state !== "MASTER") return;
     this.#counters.addressesRestored++;
-    this.#say("warn", `${address.address} was removed by somebody else`);
+    const dev = heldVips(this.config).find((vip) => vip.address === address.address)?.dev;
+    this.#say("warn", `${address.address} was removed from ${dev} by somebody else`);
     // The machine puts it back, or yields to whoever keeps taking it away.
     this.handle({ kind: "vip-lost", address: address.address }, now);
   }
