@@ -25,7 +25,8 @@ export default defineConfig({
           include: ["test/netns/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Each file has namespaces of its own and mostly waits for timers.
+          maxWorkers: 4,
         },
       },
       {
