@@ -93,7 +93,12 @@ export function parseConfig(text: string, fileName: string, options: ParseOption
   const problems = new Problems(fileName, text);
   const root = parseYaml(problems);
   problems.parsed = root !== undefined;
-  const config = root === undefined ? undefined : readRoot(root, { problems, options });
+  return root === undefined ? { ok: false, problems: problems.list() } : configOf(root, problems, options);
+}
+
+/** The same for a file that was read by another parser. */
+export function configOf(root: MapNode, problems: Problems, options: ParseOptions): LoadResult {
+  const config = readRoot(root, { problems, options });
   if (config === undefined || problems.errors > 0) return { ok: false, problems: problems.list() };
   return { ok: true, config, problems: problems.list() };
 }
