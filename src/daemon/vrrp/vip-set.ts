@@ -60,8 +60,9 @@ export class VipSet {
     for (const vip of heldVips(this.#config)) {
       const there = this.#find(addresses, vip);
       if (!there || this.#present.has(vip.address)) continue;
-      this.#present.add(vip.address);
+      // Asked before it counts as present: `ours` may look at what we hold.
       if (!ours(there)) this.#preexisting.add(vip.address);
+      this.#present.add(vip.address);
     }
   }
 
