@@ -11,6 +11,7 @@ import { resolveFileChecks } from "./checker-local.ts";
 import type { Context, FileFacts, ParseOptions } from "./context.ts";
 import { serviceDigest } from "./delta.ts";
 import { readGlobal } from "./global.ts";
+import { isConf, loadConf } from "./keepalived-conf/load-conf.ts";
 import type { Config } from "./model.ts";
 import { applyNode } from "./node-overrides.ts";
 import { child, type MapNode, type Ref } from "./nodes.ts";
@@ -45,6 +46,7 @@ export function loadConfig(path: string, options: LoadOptions): LoadResult {
   const read = options.readFile ?? readLimited;
   let text: string;
   try {
+    if (isConf(file)) return loadConf(path, { inspectFile, ...options });
     text = new TextDecoder("utf-8", { fatal: true }).decode(read(file));
   } catch (error) {
     return { ok: false, problems: [bareProblem(path, ...readProblem(error))] };
