@@ -21,6 +21,8 @@ const NETNS_PACKAGES = [
   "iptables",
   "curl",
   "kmod",
+  "dnsmasq-base",
+  "nftables",
 ];
 const UML_PACKAGES = [...NETNS_PACKAGES, "busybox-static", "ipvsadm", "user-mode-linux"];
 /** The packages make a stage one that needs root. `aimMs` is what the project promises; beyond it, a word. */
