@@ -3,33 +3,19 @@
  *
  *   words --ipvsadm/parse--> Invocation --netlink--> kernel --ipvsadm/format--> stdout
  */
-import { readFileSync } from "node:fs";
 import { NetlinkFailure } from "../dataplane/kernel-ipvs/exchange.ts";
-import {
-  connectionsHeading,
-  formatConnection,
-  parseConnection,
-  UnreadableConnections,
-} from "../ipvsadm/connections.ts";
-import {
-  formatDaemons,
-  formatList,
-  formatRules,
-  formatTimeouts,
-  type ListedService,
-} from "../ipvsadm/format.ts";
+import { formatRules } from "../ipvsadm/format.ts";
 import { HELP, versionText } from "../ipvsadm/help.ts";
-import { type Invocation, type ListRequest, Refused } from "../ipvsadm/invocation.ts";
-import { servicesJson } from "../ipvsadm/json.ts";
+import { type Invocation, Refused } from "../ipvsadm/invocation.ts";
 import { type Names, NUMERIC } from "../ipvsadm/names.ts";
 import { parse } from "../ipvsadm/parse.ts";
 import { destKey, serviceKey } from "../lvs/keys.ts";
 import type { DestSpec, Operation, ServiceId, ServiceSpec } from "../lvs/table.ts";
 import { IpvsKernel, NoIpvs } from "./ipvs-kernel.ts";
+import { list, NotListed } from "./ipvs-list.ts";
 import { systemNames } from "./ipvs-names.ts";
 import { VERSION } from "./version.ts";
 
-const PROC_CONNECTIONS = "/proc/net/ip_vs_conn";
 /** ipvsadm's: what it was told is wrong, or there is no IPVS to tell; what the kernel refused; a list failed. */
 const WRONG = 2;
 const REFUSED_BY_KERNEL = 255;
@@ -42,14 +28,21 @@ export interface IpvsIo {
   readonly input: () => AsyncIterable<string> | Iterable<string>;
 }
 
-const PROCESS_IO: IpvsIo = {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-  input: () => process.stdin.setEncoding("utf8"),
-};
+/** What SIGPIPE, which Node ignores, would have ended it with. */
+const READER_GONE = 128 + 13;
+
+function processIo(): IpvsIo {
+  // `ipvs -Ln | head -1`
+  process.stdout.on("error", () => process.exit(READER_GONE));
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    input: () => process.stdin.setEncoding("utf8"),
+  };
+}
 
 /** Resolves with the exit status. */
-export async function ipvsCommand(words: readonly string[], io: IpvsIo = PROCESS_IO): Promise<number> {
+export async function ipvsCommand(words: readonly string[], io: IpvsIo = processIo()): Promise<number> {
   let kernel: IpvsKernel;
   try {
     kernel = await IpvsKernel.open();
@@ -179,7 +172,7 @@ class Session {
         this.#io.out(await formatRules(kernel.services(), invocation.numeric ? NUMERIC : this.#names));
         return 0;
       case "list":
-        await this.#list(invocation.request);
+        await list(kernel, invocation.request, this.#names, this.#io.out);
         return 0;
       case "help":
         this.#io.out(HELP);
@@ -189,63 +182,7 @@ class Session {
         return 0;
     }
   }
-
-  async #list(request: ListRequest): Promise<void> {
-    try {
-      if (request.json) this.#io.out(`${JSON.stringify(this.#listJson(request), null, 2)}\n`);
-      else await this.#listText(request);
-    } catch (error) {
-      if (error instanceof NetlinkFailure || error instanceof UnreadableConnections)
-        throw new NotListed(
-          error instanceof NetlinkFailure && error.code === "ESRCH" ? "no such service" : error.message,
-        );
-      throw error;
-    }
-  }
-
-  async #listText(request: ListRequest): Promise<void> {
-    const kernel = this.#kernel;
-    const names = request.numeric ? NUMERIC : this.#names;
-    switch (request.what) {
-      case "timeouts":
-        return this.#io.out(formatTimeouts(kernel.timeouts()));
-      case "daemons":
-        return this.#io.out(formatDaemons(kernel.daemons()));
-      case "connections":
-        return this.#listConnections(request.engineData, names);
-      case "services": {
-        const info = request.service ? undefined : kernel.info;
-        return this.#io.out(await formatList(info, this.#services(request), request, names));
-      }
-    }
-  }
-
-  /** What precedes a line that can't be read is printed, as in ipvsadm. */
-  async #listConnections(engineData: boolean, names: Names): Promise<void> {
-    const lines = connectionLines();
-    this.#io.out(connectionsHeading(engineData));
-    for (const line of lines) this.#io.out(await formatConnection(parseConnection(line), engineData, names));
-  }
-
-  #services({ service }: ListRequest): ListedService[] {
-    return service ? [this.#kernel.service(service)] : this.#kernel.services();
-  }
-
-  #listJson(request: ListRequest): unknown {
-    switch (request.what) {
-      case "timeouts":
-        return { timeouts: this.#kernel.timeouts() };
-      case "daemons":
-        return { daemons: this.#kernel.daemons() };
-      case "connections":
-        return { connections: connectionLines().map(parseConnection) };
-      case "services":
-        return servicesJson(this.#kernel.info, this.#services(request), request.sorted);
-    }
-  }
 }
-
-class NotListed extends Error {}
 
 /** A last line need not be ended. */
 async function* linesOf(pieces: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string, void> {
@@ -256,14 +193,6 @@ async function* linesOf(pieces: AsyncIterable<string> | Iterable<string>): Async
     yield* lines;
   }
   yield rest;
-}
-
-/** Without the heading. */
-function connectionLines(): string[] {
-  const [heading, ...lines] = readFileSync(PROC_CONNECTIONS, "utf8").split("\n");
-  if (!heading) throw new UnreadableConnections(`${PROC_CONNECTIONS} is empty`);
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
 }
 
 function serviceOperation(

@@ -94,8 +94,9 @@ function serviceLine(name: string, spec: ServiceSpec): string {
     words.push(`persistent ${spec.timeout}`);
     const mask = maskText(spec);
     if (mask !== undefined) words.push(`mask ${mask}`);
+    // Without persistence the engine is idle; -S names it nevertheless.
+    if (spec.pe !== "") words.push(`pe ${spec.pe}`);
   }
-  if (spec.pe !== "") words.push(`pe ${spec.pe}`);
   if (spec.flags & IP_VS_SVC_F_ONEPACKET) words.push("ops");
   return `${words.join(" ")}\n`;
 }

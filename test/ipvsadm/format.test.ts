@@ -146,6 +146,11 @@ describe("ipvsadm 1.31's columns, as captured", () => {
 `);
   });
 
+  it("an engine without persistence is in -S only", async () => {
+    expect(await rows("-A -f 47 --pe sip")).toEqual(["FWM  47 wlc"]);
+    expect(await formatRules(await table("-A -f 47 --pe sip"), NUMERIC)).toBe("-A -f 47 -s wlc --pe sip\n");
+  });
+
   const WIDE = "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535";
   const TUNNELS = `
 -A -t ${WIDE} -s rr
