@@ -34,7 +34,7 @@ export function judge(
     case "drop":
       return judgeDrop(sighting, conflicts, now, context);
     case "probe":
-      return judgeProbe(sighting, context);
+      return judgeProbe(sighting, conflicts, context);
     case "tick":
       return NOTHING;
   }
@@ -139,6 +139,7 @@ const NOT_A_ROUTER: ReadonlySet<DropReason> = new Set([
 
 function judgeProbe(
   { address, macs, own }: Sighting & { kind: "probe" },
+  conflicts: readonly Conflict[],
   { state, config }: ConflictContext,
 ): Judgement {
   const wrong = wrongAnswers(macs, own, state);
@@ -152,8 +153,21 @@ function judgeProbe(
   const text = `${address} is answered by ${who}: an owner that did not give it up or whose advertisements do not reach us, or a stranger`;
   const lasts = us(Math.max(PROBE_LASTS, silence(config, config.advertInterval)));
   // Twice, because the routers of a handover may both answer for a moment.
-  return finding({ kind: "duplicate-address", subject: address, text, needs: 2, apart: 1, lasts });
+  const duplicate: Finding = { kind: "duplicate-address", subject: address, text, needs: 2, apart: 1, lasts };
+  const again = conflicts.some(
+    ({ kind, subject, count }) => kind === "duplicate-address" && subject === address && count > 0,
+  );
+  return { findings: [duplicate, ...(again ? confirmed(conflicts) : [])], refuted: () => false };
 }
+
+/**
+ * A router that was refused once and holds the VIP is no stray packet. keepalived 2.2.7 advertises just once
+ * beside a master whose advertisements it refuses too: each of these sets its own timer anew.
+ */
+const confirmed = (conflicts: readonly Conflict[]): Finding[] =>
+  conflicts
+    .filter(({ kind, count }) => kind === "one-way" && count > 0)
+    .map(({ subject, text, lasts }) => ({ kind: "one-way", subject, text, lasts, needs: 2, apart: 0 }));
 
 /** MACs that answered for a VIP though they should not: another's while we are master, else any beside the master's. */
 export function wrongAnswers(

@@ -215,6 +215,21 @@ describe("a VIP answered by another MAC", () => {
     for (const at of [3, 4]) watcher.probe(at, other, "aa:00:00:00:00:03");
     expect(watcher.log).toEqual([`4 raised duplicate-address ${VIP}`]);
   });
+  it("confirms that a router which was refused just once is master beside us", () => {
+    const watcher = Watcher.master();
+    watcher.drop(4, "auth-password");
+    watcher.probe(5, own, other);
+    expect(watcher.log).toEqual([]);
+    watcher.probe(6, own, other);
+    expect(watcher.log).toEqual([`6 raised one-way ${HIGHER}`, `6 raised duplicate-address ${VIP}`]);
+    for (let at = 7; at < 40; at++) watcher.probe(at, own, other);
+    expect(watcher.texts.join()).toContain("its password is not the configured auth_pass");
+    for (let at = 40; at < 50; at++) watcher.probe(at, own);
+    expect(watcher.log.slice(2)).toEqual([
+      `40 cleared duplicate-address ${VIP}`,
+      expect.stringMatching(`cleared one-way ${HIGHER}`),
+    ]);
+  });
   it("nobody answering is no conflict", () => {
     const watcher = Watcher.master();
     for (const at of [4, 5, 6]) watcher.probe(at);
