@@ -5,9 +5,9 @@
  * changes) -> validate.ts (vipward's own rules) -> YAML, or the Config itself
  */
 import type { ParseOptions } from "../context.ts";
-import type { LoadResult } from "../load.ts";
 import { schemas } from "../schema.ts";
 import * as doc from "./document.ts";
+import { finish, type Imported, placeServices } from "./finish.ts";
 import { lines, route, rule, vip } from "./import-addresses.ts";
 import { globalTable } from "./import-global.ts";
 import { type ServiceDraft, serverGroup, serviceTable, virtualServer } from "./import-service.ts";
@@ -21,21 +21,8 @@ import { repairService } from "./repair-service.ts";
 import { settleUsers } from "./script-users.ts";
 import { sourceFile } from "./source.ts";
 import { buildTree, keywordOf, type Statement, wordsOf } from "./tree.ts";
-import { type Placed, validate } from "./validate.ts";
 
 export interface ImportOptions extends ReadOptions, Omit<ParseOptions, "env"> {}
-
-export interface Imported {
-  /** The configuration as it would be written, for yaml() of write.ts. */
-  readonly document: doc.DocMap;
-  readonly result: LoadResult;
-  /** What could not be carried over as it stands. */
-  readonly notes: Notes;
-  /** Warnings of vipward's own about the result. */
-  readonly lints: readonly Placed[];
-  /** Absolute paths read, the main one first. */
-  readonly files: readonly string[];
-}
 
 /** Reads a keepalived.conf and what it includes. Throws only when the file itself can't be read. */
 export function importKeepalived(path: string, options: ImportOptions): Imported {
@@ -59,14 +46,18 @@ function importLines(
   const uses: ScriptUse[] = [];
   const drafts: ServiceDraft[] = [];
   translate(tree, rootTable(uses, drafts, tree, notes), written, notes);
-  placeServices(written, drafts, notes);
+  placeServices(
+    written,
+    drafts.filter((draft) => repairService(draft, notes)),
+  );
   repairInstances(written, notes);
   settleUsers(written, uses, notes);
-  const document = ordered(written);
-  const { result, lints } = validate(document, options, notes);
-  if (!result.ok && notes.errors === 0)
-    notes.error(written.spot, "no valid configuration could be made of this file");
-  return { document: ordered(document), result, notes, lints, files: files.map((file) => file.absolute) };
+  return finish(
+    written,
+    notes,
+    files.map((file) => file.absolute),
+    options,
+  );
 }
 
 function rootTable(
@@ -123,23 +114,6 @@ function defaultInterface(tree: readonly Statement[], notes: Notes): string {
   return found;
 }
 
-/** Services by "ADDR PORT", with the protocol behind it where one address and port is used twice. */
-function placeServices(root: doc.DocMap, drafts: readonly ServiceDraft[], notes: Notes): void {
-  const kept = drafts.filter((draft) => repairService(draft, notes));
-  const protocols = new Map<string, Set<string>>();
-  const protocolOf = ({ map }: ServiceDraft): string => (doc.textOf(map, "protocol") ?? "").toLowerCase();
-  for (const draft of kept) {
-    const known = protocols.get(draft.name) ?? new Set();
-    protocols.set(draft.name, known.add(protocolOf(draft)));
-  }
-  for (const draft of kept) {
-    const several = protocols.get(draft.name)!.size > 1;
-    const name = several ? `${draft.name} ${protocolOf(draft)}` : draft.name;
-    const { spot } = draft.statement;
-    doc.add(doc.mapAt(root, "virtual_server", spot), name, draft.map, spot);
-  }
-}
-
 function repairInstances(root: doc.DocMap, notes: Notes): void {
   const global = doc.get(root, "global_defs");
   const text = (key: string): string | undefined =>
@@ -164,28 +138,4 @@ function dropEmpty(instances: doc.DocMap): void {
       value.entries = value.entries.filter(
         ({ value: held }) => held.kind !== "list" || held.items.length > 0,
       );
-}
-
-const ORDER = [
-  "global_defs",
-  "static_ipaddress",
-  "static_routes",
-  "static_rules",
-  "vrrp_script",
-  "vrrp_track_process",
-  "vrrp_track_file",
-  "vrrp_sync_group",
-  "vrrp_instance",
-  "virtual_server_group",
-  "virtual_server",
-];
-
-/** Top-level blocks in one order, whatever that of the file; what became empty is not written. */
-function ordered(root: doc.DocMap): doc.DocMap {
-  const out = doc.map(root.spot);
-  const rank = (key: string): number => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
-  out.entries = [...root.entries]
-    .filter(({ value }) => (value.kind === "map" ? value.entries.length : 1) > 0)
-    .sort((a, b) => rank(a.key) - rank(b.key));
-  return out;
 }
