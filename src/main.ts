@@ -81,6 +81,27 @@ function program(done: (status: Promise<number>) => void): Command {
     (options) => done(import("./cli/reload.ts").then(({ reloadCommand }) => reloadCommand(options))),
   );
 
+  vipward
+    .command("import")
+    .description("keepalived.conf, ipvsadm -Sn or ldirectord.cf as vipward's YAML; exit 3: with warnings")
+    .argument("[file]", "keepalived.conf")
+    .option("--ipvsadm <file>", "the output of ipvsadm -Sn (- for standard input)")
+    .option("--ldirectord <file>", "ldirectord.cf")
+    .option("-o, --output <file>", "where to write (default: standard output)")
+    .option("-i, --id <id>", "which @id lines of a keepalived.conf count (default: the host name)")
+    .action((file, options) =>
+      done(import("./cli/import.ts").then(({ importCommand }) => importCommand({ file, ...options }))),
+    );
+
+  vipward
+    .command("export")
+    .description("the configuration for keepalived or ipvsadm; exit 3: with warnings")
+    .addOption(new Option("--format <format>").choices(["keepalived", "ipvsadm"]).makeOptionMandatory())
+    .option("-c, --config <file>", "configuration", DEFAULT_CONFIG)
+    .option("--node <name>", "which of the file's nodes (default: the host name)")
+    .option("-o, --output <file>", "where to write (default: standard output)")
+    .action((options) => done(import("./cli/export.ts").then(({ exportCommand }) => exportCommand(options))));
+
   // For the help only: main() takes this command before commander, which would read ipvsadm's options.
   vipward
     .command("ipvs")

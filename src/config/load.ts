@@ -58,7 +58,7 @@ export function loadConfig(path: string, options: LoadOptions): LoadResult {
 }
 
 /** lstat(2), for scripts; undefined: nothing is there. */
-function inspectFile(path: string): FileFacts | undefined {
+export function inspectFile(path: string): FileFacts | undefined {
   try {
     const stat = lstatSync(path);
     const { uid, gid, mode } = stat;

@@ -1,5 +1,6 @@
 /** The checkers of a real server. */
 import { schemas } from "../schema.ts";
+import { script } from "./commands.ts";
 import * as doc from "./document.ts";
 import type { ScriptUse } from "./import-track.ts";
 import {
@@ -10,7 +11,6 @@ import {
   hasBlock,
   int,
   put,
-  script,
   type Table,
   timer,
   translate,
@@ -20,18 +20,13 @@ import {
 } from "./keywords.ts";
 import { keywordOf } from "./tree.ts";
 
-/** The old spelling. */
-const renamed =
-  (handler: Handler): Handler =>
-  (...given) =>
-    handler(...given);
-
 /** Of services, real servers and checkers. */
 export const checkKeywords = (): Record<string, Handler> => ({
   delay_loop: timer(),
   connect_timeout: timer(),
   retry: int(),
-  nb_get_retry: renamed(int("retry")),
+  // The old spelling.
+  nb_get_retry: int("retry"),
   delay_before_retry: timer(),
   warmup: timer(),
   alpha: flag(),
@@ -123,6 +118,18 @@ const requireReply: Handler = (statement, out, notes) => {
   else put(out, "require_reply", text, statement, notes);
 };
 
+/** The name of a track_file; vipward would take a path as well, keepalived ignores it. */
+const fileName: Handler = (statement, out, notes) => {
+  const name = args(statement, notes, 1)?.[0]?.text;
+  if (name?.startsWith("/") === true)
+    notes.warn(
+      statement.spot,
+      "left out: track_file takes the name of a track_file, not a path",
+      "keepalived ignores it, too",
+    );
+  else if (name !== undefined) put(out, "track_file", name, statement, notes);
+};
+
 const misc = (uses: ScriptUse[]): Table => ({
   name: "MISC_CHECK",
   keys: () => schemas().misc.keys,
@@ -170,7 +177,7 @@ export const checkerKeywords = (uses: ScriptUse[]): Record<string, Handler> => (
   FILE_CHECK: checker({
     name: "FILE_CHECK",
     keys: () => schemas().fileCheck.keys,
-    keywords: { ...checkKeywords(), track_file: word(), weight: words(), dynamic: bare() },
+    keywords: { track_file: fileName, weight: words(), dynamic: bare() },
   }),
   BFD_CHECK: unsupported,
 });

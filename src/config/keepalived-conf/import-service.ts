@@ -2,6 +2,7 @@
 import { parseIp } from "../ip.ts";
 import { quote } from "../problem.ts";
 import { schemas } from "../schema.ts";
+import { script } from "./commands.ts";
 import * as doc from "./document.ts";
 import { checkerKeywords, checkKeywords } from "./import-checkers.ts";
 import type { ScriptUse } from "./import-track.ts";
@@ -14,7 +15,6 @@ import {
   int,
   notSupported,
   put,
-  script,
   type Table,
   translate,
   unsupported,

@@ -1,16 +1,14 @@
 /** What is tracked, who tracks it, and the scripts that are told. */
 import { quote } from "../problem.ts";
 import { schemas } from "../schema.ts";
+import { command, readScript, script } from "./commands.ts";
 import * as doc from "./document.ts";
 import {
   bare,
-  command,
   flag,
   type Handler,
   hasBlock,
   int,
-  readScript,
-  script,
   seconds,
   type Table,
   timer,
