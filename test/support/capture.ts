@@ -38,7 +38,9 @@ export class Capture {
   }
 
   static async start(spawn: (argv: string[]) => TestProcess, dev: string, filter: string): Promise<Capture> {
-    const argv = ["tcpdump", "-i", dev, "-n", "-p", "-U", "--immediate-mode", "-Z", "root", "-w", "-"];
+    // With the usual length of 256 KiB its buffer has room for eight frames: bursts are lost.
+    const place = ["-i", dev, "-s", "2048"];
+    const argv = ["tcpdump", ...place, "-n", "-p", "-U", "--immediate-mode", "-Z", "root", "-w", "-"];
     const capture = new Capture(spawn(filter === "" ? argv : [...argv, filter]));
     await capture.#process.waitLine(/listening on/);
     return capture;

@@ -1,4 +1,5 @@
 /** One round of one-way loss between two directors: what is named when, and how long it takes to heal. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DaemonStatus } from "../../src/cli/status.ts";
 import { type Directors, type Role, unixNow, VIP } from "./directors.ts";
 import { waitFor } from "./lab.ts";
@@ -26,12 +27,19 @@ export interface LossRound {
   readonly withdrawn: number;
 }
 
+export interface RoundOptions {
+  /** False: don't wait until the conflicts are withdrawn. */
+  readonly withdrawal?: boolean;
+  /** Milliseconds that the loss goes on after it was named. */
+  readonly hold?: number;
+}
+
 export async function oneWayRound(
   pair: Directors,
   loss: Loss,
   daemons: Readonly<Partial<Record<Role, Vipward>>>,
   names: Names,
-  { withdrawal = true }: { readonly withdrawal?: boolean } = {},
+  { withdrawal = true, hold = 0 }: RoundOptions = {},
 ): Promise<LossRound> {
   const began = unixNow();
   const mend = await lose(pair, loss);
@@ -48,6 +56,7 @@ export async function oneWayRound(
   const times = await Promise.all(named);
   const second = pair.sent(loss.deaf, began)[0];
   if (!second) throw new Error(`${loss.deaf} did not become master`);
+  await sleep(hold);
   const ended = unixNow();
   await mend();
   const owner = loss.deaf === "a" ? "b" : "a";
