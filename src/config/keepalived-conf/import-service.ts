@@ -9,6 +9,7 @@ import type { ScriptUse } from "./import-track.ts";
 import {
   args,
   bare,
+  firstOf,
   flag,
   type Handler,
   hasBlock,
@@ -69,12 +70,12 @@ const protocol: Handler = (statement, out, notes) => {
   else notes.warn(statement.spot, `left out: protocol ${quote(text)} is not TCP, UDP or SCTP`);
 };
 
-const told =
-  (uses: ScriptUse[], key: string): Handler =>
-  (statement, out, notes) => {
+/** A script that is told something; the first one counts. */
+const told = (uses: ScriptUse[], key: string): Handler =>
+  firstOf(key, (statement, out, notes) => {
     script()(statement, out, notes);
     if (doc.has(out, key)) uses.push({ in: out, key, user: undefined, statement, ownUser: true });
-  };
+  });
 
 const both = (): Record<string, Handler> => ({
   ...checkKeywords(),

@@ -5,7 +5,9 @@ import { command, readScript, script } from "./commands.ts";
 import * as doc from "./document.ts";
 import {
   bare,
+  firstOf,
   flag,
+  givenBefore,
   type Handler,
   hasBlock,
   int,
@@ -44,7 +46,7 @@ const notify =
     const key = keywordOf(statement);
     const read = readScript(statement, notes);
     if (read === undefined) return;
-    if (doc.has(out, key)) notes.warn(statement.spot, `${key} is given again: the last one counts`);
+    if (givenBefore(out, key, statement, notes)) return;
     doc.set(out, key, command(read.argv, statement), statement.spot);
     uses.push({ in: out, key, user: read.user, statement, ownUser: false });
   };
@@ -139,7 +141,7 @@ export const processTable: Table = {
   name: "vrrp_track_process",
   keys: () => schemas().process.keys,
   keywords: {
-    process,
+    process: firstOf("process", process),
     param_match: word(),
     weight: words(),
     quorum: int(),
@@ -162,5 +164,5 @@ const initFile: Handler = (statement, out, notes) => {
 export const fileTable: Table = {
   name: "vrrp_track_file",
   keys: () => schemas().file.keys,
-  keywords: { file: word(), weight: words(), init_file: initFile },
+  keywords: { file: firstOf("file", word()), weight: words(), init_file: initFile },
 };

@@ -8,6 +8,7 @@ import {
   args,
   bare,
   block,
+  firstOf,
   flag,
   type Handler,
   hasBlock,
@@ -28,7 +29,6 @@ const state: Handler = (statement, out, notes) => {
   if (text === undefined) return;
   const known = /^(MASTER|BACKUP)$/.test(text);
   if (!known) notes.warn(statement.spot, `state ${quote(text)}: written as BACKUP, as keepalived reads it`);
-  if (doc.has(out, "state")) notes.warn(statement.spot, "state is given again: the last one counts");
   doc.set(out, "state", doc.scalar(known ? text : "BACKUP", statement.spot), statement.spot);
 };
 
@@ -72,7 +72,7 @@ export const instanceTable = (uses: ScriptUse[], nextPreference: () => number): 
   name: "vrrp_instance",
   keys: () => schemas().instance.keys,
   keywords: {
-    state,
+    state: firstOf("state", state),
     interface: word(),
     virtual_router_id: int(),
     priority: int(),
@@ -94,7 +94,7 @@ export const instanceTable = (uses: ScriptUse[], nextPreference: () => number): 
     unicast_peer: lines(asWritten),
     unicast_ttl: int(),
     check_unicast_src: flag(),
-    use_vmac: useVmac,
+    use_vmac: firstOf("use_vmac", useVmac),
     vmac_xmit_base: bare(),
     accept: bare(),
     no_accept: bare(),

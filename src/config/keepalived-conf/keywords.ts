@@ -121,6 +121,20 @@ export function put(out: doc.DocMap, key: string, text: string, { spot }: Statem
   doc.set(out, key, doc.scalar(text, spot), spot);
 }
 
+/** True when the key is there already: with these keywords keepalived keeps the first. */
+export function givenBefore(out: doc.DocMap, key: string, { spot }: Statement, notes: Notes): boolean {
+  if (!doc.has(out, key)) return false;
+  notes.warn(spot, `left out: ${key} is given again: the first one counts`);
+  return true;
+}
+
+/** The handler for the first of several. */
+export const firstOf =
+  (key: string, handler: Handler): Handler =>
+  (statement, out, notes) => {
+    if (!givenBefore(out, key, statement, notes)) handler(statement, out, notes);
+  };
+
 type Read = (words: readonly string[], statement: Statement, notes: Notes) => string | undefined;
 
 const value =
@@ -172,13 +186,13 @@ export const int = (key?: string): Handler =>
         : leftOut(statement, notes, `${quote(text)} is not a whole number`),
     key,
   );
-/** Whole seconds; keepalived reads "2.5" as 2 and says so. */
+/** Whole seconds; keepalived reads "2.5" as 2 and "x" as 0, and says so. */
 export const seconds = (key?: string): Handler =>
   value(
     1,
     ([text = ""], statement, notes) => {
-      const whole = /^\+?(\d+)/.exec(text)?.[1];
-      if (whole === undefined) return leftOut(statement, notes, `${quote(text)} is not a number of seconds`);
+      if (text.startsWith("-")) return leftOut(statement, notes, `${quote(text)} is negative`);
+      const whole = /^\+?(\d+)/.exec(text)?.[1] ?? "0";
       if (!/^\+?\d+$/.test(text))
         notes.warn(
           statement.spot,

@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { quote } from "../problem.ts";
+import { isSecretKey } from "../secrets.ts";
 import { applyConditions } from "./conditionals.ts";
 import { type BodyLine, type BuiltIns, continued, Definitions, parseDefinition } from "./definitions.ts";
 import { findFiles, type Include, parseInclude } from "./includes.ts";
@@ -162,12 +163,26 @@ class Reader {
   }
 
   #push(line: Line): void {
+    this.#undefined(line);
     this.#characters += line.text.length;
     if (this.lines.length >= MAX_LINES)
       throw new LimitReached(`more than ${MAX_LINES} lines after repetitions`);
     if (this.#characters > MAX_EXPANDED)
       throw new LimitReached(`more than ${MAX_EXPANDED >> 20} MiB of text after substitution`);
     this.lines.push(line);
+  }
+
+  /** keepalived leaves an unknown parameter as it is; in quotes it may be a shell's. */
+  #undefined({ text, spot }: Line): void {
+    if (!text.includes("$")) return;
+    const found = /\$(?:\{[A-Za-z_]\w*\}|[A-Za-z_]\w*(?=\s|$))/.exec(text.replace(/"[^"]*"?/g, '""'))?.[0];
+    if (found === undefined) return;
+    const what = isSecretKey(/^\S*/.exec(text)![0]) ? "a parameter" : found;
+    this.#notes.warn(
+      spot,
+      `${what} is not defined and stays as it is`,
+      "define it before this line: $NAME=value",
+    );
   }
 
   #repeat(text: string, spot: Spot, depth: number): void {
@@ -212,7 +227,7 @@ class Reader {
     for (const name of missing) this.#notes.error(spot, `include: nothing matches ${quote(name)}`);
     for (const path of paths) {
       if (this.#stack.some((file) => file.absolute === path)) {
-        this.#notes.error(spot, `include: ${quote(path)} includes itself`, "remove one of the includes");
+        this.#notes.error(spot, `include: ${path} includes itself`, "remove one of the includes");
         continue;
       }
       if (this.files.length >= MAX_FILES) throw new LimitReached(`more than ${MAX_FILES} files`);
@@ -232,11 +247,7 @@ class Reader {
           : code === "EACCES"
             ? "permission denied (EACCES)"
             : message;
-      return this.#notes.error(
-        spot,
-        `include ${quote(path)}: ${why}`,
-        "paths are relative to the including file",
-      );
+      return this.#notes.error(spot, `include ${path}: ${why}`, "paths are relative to the including file");
     }
   }
 }
