@@ -109,6 +109,8 @@ class Reader {
     } catch (error) {
       if (!(error instanceof LimitReached) || this.#stack.length > 1) throw error;
       this.#notes.error(at, error.message, error.hint);
+      // What was read is no configuration any more: not worth the work.
+      this.lines.length = 0;
     } finally {
       this.#stack.pop();
     }
